@@ -1,0 +1,116 @@
+"""`staffroom exam`: check a pack before anybody sits it, and let a worker sit one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from staffroom.cli.terminal import JsonFlag, Terminal, home_of, terminal_of
+
+__all__ = ["check", "run"]
+
+_FAILED = 3
+_STYLES = {"error": "red", "warning": "yellow", "note": ""}
+
+
+def run(
+    context: typer.Context,
+    target: Annotated[str, typer.Argument(help="The worker's alias.", metavar="TARGET")],
+    pack: Annotated[Path, typer.Argument(help="Folder of the exam pack.", metavar="PACK")],
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the answers.", min=0)] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a worker sit the screen and gate splits of a pack; it measures, and decides nothing."""
+    terminal = terminal_of(context, as_json)
+    from staffroom.cli.interrupts import WorkLoop
+    from staffroom.cli.progress import ShownProgress, progress_for
+    from staffroom.pipeline.exams import sit_exam
+    from staffroom.pipeline.service import open_worker
+
+    home = home_of(terminal)
+
+    async def sit(progress: ShownProgress) -> dict[str, Any]:
+        async with open_worker(home, target) as worker:
+            return await sit_exam(worker.agent, target, pack, home, progress, seed=seed)
+
+    with WorkLoop() as loop, progress_for(terminal) as progress:
+        value = loop.run(sit(progress))
+    terminal.give(value, lambda: _show_run(terminal, value))
+
+
+def check(
+    context: typer.Context,
+    pack: Annotated[Path, typer.Argument(help="Folder of the exam pack.", metavar="PACK")],
+    documents: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--documents",
+            help="A document or folder that workers answer from, to find questions that give themselves away; "
+            "may be given several times.",
+            metavar="PATH",
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Look for faults in a pack: leaks, weak patterns, facets that cannot decide; exit code 3 where there are errors."""
+    terminal = terminal_of(context, as_json)
+    from staffroom.cli.progress import progress_for
+    from staffroom.pipeline.exams import check_exam
+
+    with progress_for(terminal) as progress:
+        value = check_exam(pack, documents or (), progress)
+    terminal.give(value, lambda: _show_check(terminal, value, pack))
+    raise typer.Exit(0 if value["ok"] else _FAILED)
+
+
+def _show_run(terminal: Terminal, value: Mapping[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    t = terminal.t
+    title = t(
+        "{alias} on {name}: {count} items", alias=value["alias"], name=value["name"], count=value["items"]
+    )
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(t("facet"))
+    for name in (t("items"), t("score"), t("95 % interval"), t("unscored")):
+        table.add_column(name, justify="right")
+    for row in value["facets"]:
+        interval = f"{row['low']:.2f}–{row['high']:.2f}"
+        table.add_row(row["facet"], str(row["n"]), f"{row['score']:.2f}", interval, str(row["unscored"]))
+    terminal.show(table)
+    terminal.line(t("wrong language: {count}", count=value["wrong_language"]))
+    terminal.line(
+        t(
+            "It is entry {index} of the log. It decides nothing: only `staffroom hire` opens a gate.",
+            index=value["log_entry"],
+        )
+    )
+
+
+def _show_check(terminal: Terminal, value: Mapping[str, Any], pack: Path) -> None:
+    t = terminal.t
+    terminal.line(
+        t(
+            "{name}, version {version}, {locale}: {items} items",
+            name=value["name"],
+            version=value["version"],
+            locale=value["locale"],
+            items=value["items"],
+        ),
+        "bold",
+    )
+    for name, row in value["splits"].items():
+        terminal.line(f"  {t(name)}: {row['items']}")
+    for finding in value["findings"]:
+        place = f"{pack / 'items.jsonl'}:{finding['line']}: {finding['item']}: " if finding["item"] else ""
+        severity = finding["severity"]
+        terminal.line(f"{t(severity)}: {place}{finding['text']}", _STYLES[severity])
+    if not value["documents"]:
+        terminal.line(t("Leaks were not looked for: name the documents with --documents."))
+    terminal.line(
+        t("The pack is in order.")
+        if value["ok"]
+        else t("The pack has errors: mend them before anybody sits it.")
+    )

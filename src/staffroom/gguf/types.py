@@ -1,0 +1,144 @@
+"""The numbers of the GGUF format: value types, tensor types with their block sizes, file types.
+
+Sources: the GGUF specification (ggml, docs/gguf.md), the tensor types of ggml.h and the file types of llama.h
+in llama.cpp as of autumn 2026. A number that is not listed here is refused, never guessed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["ARRAY", "BOOL", "FILE_TYPES", "SCALARS", "STRING", "TENSOR_TYPES", "VALUE_NAMES", "TensorType"]
+
+BOOL: Final = 7
+STRING: Final = 8
+ARRAY: Final = 9
+
+SCALARS: Final[Mapping[int, tuple[str, int]]] = MappingProxyType(
+    {
+        0: ("B", 1),
+        1: ("b", 1),
+        2: ("H", 2),
+        3: ("h", 2),
+        4: ("I", 4),
+        5: ("i", 4),
+        6: ("f", 4),
+        7: ("B", 1),
+        10: ("Q", 8),
+        11: ("q", 8),
+        12: ("d", 8),
+    }
+)
+"""Value type -> (struct letter, bytes) of the types with a fixed size."""
+
+_NAMES_IN_ORDER: Final = (
+    "u8",
+    "i8",
+    "u16",
+    "i16",
+    "u32",
+    "i32",
+    "f32",
+    "bool",
+    "string",
+    "array",
+    "u64",
+    "i64",
+    "f64",
+)
+VALUE_NAMES: Final[Mapping[int, str]] = MappingProxyType(dict(enumerate(_NAMES_IN_ORDER)))
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """How a tensor is stored: `block` elements of one row share `bytes` bytes."""
+
+    name: str
+    block: int
+    bytes: int
+
+
+TENSOR_TYPES: Final[Mapping[int, TensorType]] = MappingProxyType(
+    {
+        number: TensorType(name, block, size)
+        for number, name, block, size in (
+            (0, "F32", 1, 4),
+            (1, "F16", 1, 2),
+            (2, "Q4_0", 32, 18),
+            (3, "Q4_1", 32, 20),
+            (6, "Q5_0", 32, 22),
+            (7, "Q5_1", 32, 24),
+            (8, "Q8_0", 32, 34),
+            (9, "Q8_1", 32, 36),
+            (10, "Q2_K", 256, 84),
+            (11, "Q3_K", 256, 110),
+            (12, "Q4_K", 256, 144),
+            (13, "Q5_K", 256, 176),
+            (14, "Q6_K", 256, 210),
+            (15, "Q8_K", 256, 292),
+            (16, "IQ2_XXS", 256, 66),
+            (17, "IQ2_XS", 256, 74),
+            (18, "IQ3_XXS", 256, 98),
+            (19, "IQ1_S", 256, 50),
+            (20, "IQ4_NL", 32, 18),
+            (21, "IQ3_S", 256, 110),
+            (22, "IQ2_S", 256, 82),
+            (23, "IQ4_XS", 256, 136),
+            (24, "I8", 1, 1),
+            (25, "I16", 1, 2),
+            (26, "I32", 1, 4),
+            (27, "I64", 1, 8),
+            (28, "F64", 1, 8),
+            (29, "IQ1_M", 256, 56),
+            (30, "BF16", 1, 2),
+            (34, "TQ1_0", 256, 54),
+            (35, "TQ2_0", 256, 66),
+            (39, "MXFP4", 32, 17),
+            (40, "NVFP4", 64, 36),
+            (41, "Q1_0", 128, 18),
+            (42, "Q2_0", 64, 18),
+        )
+    }
+)
+
+FILE_TYPES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        0: "F32",
+        1: "F16",
+        2: "Q4_0",
+        3: "Q4_1",
+        7: "Q8_0",
+        8: "Q5_0",
+        9: "Q5_1",
+        10: "Q2_K",
+        11: "Q3_K_S",
+        12: "Q3_K_M",
+        13: "Q3_K_L",
+        14: "Q4_K_S",
+        15: "Q4_K_M",
+        16: "Q5_K_S",
+        17: "Q5_K_M",
+        18: "Q6_K",
+        19: "IQ2_XXS",
+        20: "IQ2_XS",
+        21: "Q2_K_S",
+        22: "IQ3_XS",
+        23: "IQ3_XXS",
+        24: "IQ1_S",
+        25: "IQ4_NL",
+        26: "IQ3_S",
+        27: "IQ3_M",
+        28: "IQ2_S",
+        29: "IQ2_M",
+        30: "IQ4_XS",
+        31: "IQ1_M",
+        32: "BF16",
+        36: "TQ1_0",
+        37: "TQ2_0",
+        38: "MXFP4_MOE",
+        39: "NVFP4",
+        40: "Q1_0",
+    }
+)
+"""`general.file_type` -> the label people know the quantisation by."""

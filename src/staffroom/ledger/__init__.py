@@ -1,0 +1,96 @@
+"""The transparency log: entries as bytes in a C2SP tlog-tiles folder, signed checkpoints, proofs, and a verifier that runs alone.
+
+It imports nothing of ours: whoever logs makes the bytes. See `design/ledger.md`.
+"""
+
+from staffroom.ledger.commitments import commit, new_salt, opens
+from staffroom.ledger.disk import Disk
+from staffroom.ledger.entry import read_entry
+from staffroom.ledger.errors import (
+    EntryError,
+    KeyFileError,
+    LedgerError,
+    LogBroken,
+    LogBusy,
+    LogDamaged,
+    LogRefused,
+    NoteError,
+    ProofError,
+)
+from staffroom.ledger.keys import LogKeys, generate_keys, load_keys
+from staffroom.ledger.last_signed import read_last_signed
+from staffroom.ledger.log import KeyOf, Log, read_checkpoint
+from staffroom.ledger.merkle import (
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    nodes_of,
+    root_of,
+    subtree_consistency_proof,
+    subtree_inclusion_proof,
+    verify_consistency,
+    verify_inclusion,
+    verify_subtree_consistency,
+    verify_subtree_inclusion,
+)
+from staffroom.ledger.note import (
+    Checkpoint,
+    Signer,
+    Verifier,
+    open_checkpoint,
+    parse_vkey,
+    sign_checkpoint,
+)
+from staffroom.ledger.proof import ProvenEntry, verify_proof, write_proof
+from staffroom.ledger.tiles import MAX_ENTRY_BYTES, folder_nodes, read_entries
+from staffroom.ledger.verify import Problem, VerifyReport, verify_log
+
+__all__ = [
+    "MAX_ENTRY_BYTES",
+    "Checkpoint",
+    "Disk",
+    "EntryError",
+    "KeyFileError",
+    "KeyOf",
+    "LedgerError",
+    "Log",
+    "LogBroken",
+    "LogBusy",
+    "LogDamaged",
+    "LogKeys",
+    "LogRefused",
+    "NoteError",
+    "Problem",
+    "ProofError",
+    "ProvenEntry",
+    "Signer",
+    "Verifier",
+    "VerifyReport",
+    "commit",
+    "consistency_proof",
+    "folder_nodes",
+    "generate_keys",
+    "inclusion_proof",
+    "leaf_hash",
+    "load_keys",
+    "new_salt",
+    "nodes_of",
+    "open_checkpoint",
+    "opens",
+    "parse_vkey",
+    "read_checkpoint",
+    "read_entries",
+    "read_entry",
+    "read_last_signed",
+    "root_of",
+    "sign_checkpoint",
+    "subtree_consistency_proof",
+    "subtree_inclusion_proof",
+    "verify_consistency",
+    "verify_inclusion",
+    "verify_log",
+    "verify_proof",
+    "verify_subtree_consistency",
+    "verify_subtree_inclusion",
+    "write_proof",
+]

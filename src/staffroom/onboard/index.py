@@ -1,0 +1,194 @@
+"""The index of a job's documents: an immutable SQLite file named by the digest of what is in it.
+
+Built from cached parts, so that one changed file re-reads and re-embeds that file alone:
+1. read each document that the cache does not hold, cut it into chunks;
+2. embed each chunk and each of its passages that the cache does not hold;
+3. write the file: chunks, character n-grams in FTS5, vectors, and the extracted texts that citations open.
+
+It must not know questions, exams or models that answer.
+"""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from staffroom.engine.embed import Embedder
+from staffroom.onboard.cache import OnboardCache
+from staffroom.records.digests import digest_bytes, digest_value
+from staffroom.records.documents import Chunk, ReadDocument
+from staffroom.records.protocols import Progress
+from staffroom.text.ngrams import ngram_terms
+
+__all__ = ["INDEX_FORMAT", "IndexSummary", "build_index", "index_digest", "passages_of"]
+
+INDEX_FORMAT = 1
+_PASSAGE_CHARACTERS = 60
+_EMBED_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What an index holds; `embedded` counts the vectors that had to be computed anew."""
+
+    digest: str
+    path: Path
+    documents: int
+    chunks: int
+    embedded: int
+
+
+def passages_of(chunk: Chunk) -> list[str]:
+    """Cut a chunk into passages of at least 60 characters that end at line ends: the finer unit of dense search."""
+    passages: list[str] = []
+    current = ""
+    for line in chunk.text.splitlines():
+        if not line.strip():
+            continue
+        current = f"{current}\n{line.strip()}" if current else line.strip()
+        if len(current) >= _PASSAGE_CHARACTERS:
+            passages.append(current)
+            current = ""
+    if current:
+        passages.append(current)
+    return passages
+
+
+def index_digest(documents: Sequence[ReadDocument], chunks: Sequence[Chunk], embedder: str) -> str:
+    """Return the name of the index of these chunks: equal inputs give equal digests on every machine."""
+    return digest_value(
+        {
+            "format": INDEX_FORMAT,
+            "embedder": embedder,
+            "documents": [
+                [document.source.digest, document.source.name, document.extracted.reader]
+                for document in documents
+            ],
+            "chunks": [[chunk.id, chunk.document_digest, chunk.as_of] for chunk in chunks],
+        }
+    )
+
+
+def build_index(
+    documents: Sequence[ReadDocument],
+    chunks: Sequence[Chunk],
+    embedder: Embedder,
+    folder: Path,
+    cache: OnboardCache,
+    progress: Progress | None = None,
+) -> IndexSummary:
+    """Write `folder/<hex>.sqlite` unless it is there, and return what it holds."""
+    digest = index_digest(documents, chunks, embedder.digest)
+    path = folder / f"{digest.removeprefix('sha256:')}.sqlite"
+    if path.exists():
+        return IndexSummary(digest, path, len(documents), len(chunks), 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = list(_texts_to_embed(chunks))
+    embedded = _embed_missing(texts, embedder, cache, progress)
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    draft.unlink(missing_ok=True)
+    try:
+        _write(draft, digest, documents, chunks, embedder, cache)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return IndexSummary(digest, path, len(documents), len(chunks), embedded)
+
+
+def _headed(chunk: Chunk, text: str) -> str:
+    return " ".join((*chunk.heading_path, "\n", text)) if chunk.heading_path else text
+
+
+def _texts_to_embed(chunks: Sequence[Chunk]) -> Iterator[str]:
+    for chunk in chunks:
+        yield _headed(chunk, chunk.text)
+        for passage in passages_of(chunk):
+            yield _headed(chunk, passage)
+
+
+def _embed_missing(
+    texts: Sequence[str], embedder: Embedder, cache: OnboardCache, progress: Progress | None
+) -> int:
+    wanted = {digest_bytes(text.encode()): text for text in texts}
+    missing = cache.missing_vectors(embedder.digest, list(wanted))
+    if progress is not None and missing:
+        progress.stage("embedding documents", len(missing))
+    for start in range(0, len(missing), _EMBED_BATCH):
+        batch = missing[start : start + _EMBED_BATCH]
+        vectors = embedder.embed_passages([wanted[key] for key in batch])
+        cache.put_vectors(embedder.digest, dict(zip(batch, vectors, strict=True)))
+        if progress is not None:
+            progress.advance(len(batch))
+    return len(missing)
+
+
+def _write(
+    path: Path,
+    digest: str,
+    documents: Sequence[ReadDocument],
+    chunks: Sequence[Chunk],
+    embedder: Embedder,
+    cache: OnboardCache,
+) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);"
+            "CREATE TABLE documents (digest TEXT, name TEXT, media_type TEXT, as_of TEXT, reader TEXT, text TEXT);"
+            "CREATE TABLE chunks (number INTEGER PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL, vector BLOB NOT NULL);"
+            "CREATE TABLE passages (chunk INTEGER NOT NULL, vector BLOB NOT NULL);"
+            "CREATE VIRTUAL TABLE grams USING fts5(head, body, content='', tokenize='unicode61 remove_diacritics 0');"
+            "CREATE VIRTUAL TABLE terms USING fts5vocab(grams, row);"
+        )
+        meta = {
+            "digest": digest,
+            "format": str(INDEX_FORMAT),
+            "embedder": embedder.digest,
+            "dimensions": str(embedder.dimensions),
+        }
+        database.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
+        for document in documents:
+            source, extracted = document.source, document.extracted
+            database.execute(
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    source.digest,
+                    source.name,
+                    source.media_type,
+                    source.as_of,
+                    extracted.reader,
+                    extracted.text,
+                ),
+            )
+        for number, chunk in enumerate(chunks, start=1):
+            own, *fine = cache.vectors(
+                embedder.digest, [digest_bytes(text.encode()) for text in _texts_to_embed([chunk])]
+            )
+            database.execute(
+                "INSERT INTO chunks VALUES (?, ?, ?, ?)",
+                (number, chunk.id, json.dumps(chunk.as_json(), ensure_ascii=False), _blob(own)),
+            )
+            database.executemany(
+                "INSERT INTO passages VALUES (?, ?)", [(number, _blob(item)) for item in fine]
+            )
+            database.execute(
+                "INSERT INTO grams (rowid, head, body) VALUES (?, ?, ?)",
+                (
+                    number,
+                    " ".join(ngram_terms(" ".join(chunk.heading_path))),
+                    " ".join(ngram_terms(chunk.text)),
+                ),
+            )
+        database.execute("CREATE INDEX passages_of_chunk ON passages (chunk)")
+        database.execute("CREATE INDEX documents_by_digest ON documents (digest)")
+        database.commit()
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _blob(vector: np.ndarray) -> bytes:
+    return np.ascontiguousarray(vector, dtype="<f4").tobytes()

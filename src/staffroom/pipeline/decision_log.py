@@ -1,0 +1,154 @@
+"""The decision log: what may be said of a run in public, each entry once, persons and documents as salted commitments.
+
+Entry: {"type", "key", "at", "run", "body"}; `key` makes an append idempotent, so that a run that was killed and
+started again writes nothing twice. Salts and what they hide are in `private/`, so that erasing them erases the
+link and leaves every proof valid.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from staffroom.ledger import (
+    Log,
+    LogKeys,
+    VerifyReport,
+    commit,
+    folder_nodes,
+    generate_keys,
+    load_keys,
+    new_salt,
+    read_checkpoint,
+    read_entries,
+    read_entry,
+    read_last_signed,
+    verify_log,
+)
+from staffroom.ledger.merkle import range_hash
+from staffroom.records.digests import canonical_json, digest_bytes, digest_value
+from staffroom.records.errors import StaffroomError
+from staffroom.store import Home, to_text, utc_now, write_durably
+
+__all__ = ["DecisionLog", "LoggedEntry"]
+
+_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """An entry of the log as a reader sees it."""
+
+    index: int
+    entry: dict[str, Any]
+
+
+class DecisionLog:
+    """The decision log of one home; it is open only while something is appended."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    @property
+    def folder(self) -> Path:
+        """The folder that any web server can publish."""
+        return self._home.log
+
+    @property
+    def last_signed(self) -> Path:
+        """Where the last signed size and root are kept, outside the folder."""
+        return self._home.keys / "decisions.last-signed"
+
+    def keys(self) -> LogKeys:
+        """Return the log's keys, made at the first call; their name is the log's origin."""
+        folder = self._home.keys / "decisions"
+        if not folder.exists():
+            origin = f"staffroom.local/{digest_bytes(new_salt())[7:19]}/decisions"
+            return generate_keys(folder, origin)
+        return load_keys(folder)
+
+    def append(self, kind: str, key: str, run: str, body: Mapping[str, Any]) -> int:
+        """Append one entry under a signed checkpoint and return its index; a known key returns the entry there is."""
+        entry = canonical_json(
+            {"type": kind, "key": key, "at": to_text(utc_now()), "run": run, "body": dict(body)}
+        )
+        keys = self.keys()
+        with Log.open(
+            self.folder,
+            keys.signers,
+            keys.signers[0].verifier.name,
+            last_signed=self.last_signed,
+            key_of=_key_of,
+            wait_seconds=_WAIT_SECONDS,
+        ) as log:
+            return log.append([entry], [key])[0]
+
+    def checkpoint(self) -> str:
+        """Return the published checkpoint, a signed note."""
+        return read_checkpoint(self.folder)
+
+    def root_after(self, index: int) -> str:
+        """Return the root (hex) of the tree whose last entry is `index`: it is fixed for ever once that was signed."""
+        nodes = folder_nodes(self.folder, self.size())
+        return range_hash(0, index + 1, nodes).hex()
+
+    def size(self) -> int:
+        """Return the number of entries that were signed, 0 where there is no log yet."""
+        record = read_last_signed(self.last_signed)
+        return 0 if record is None else record.size
+
+    def entries(self) -> list[LoggedEntry]:
+        """Return all entries, oldest first."""
+        size = self.size()
+        return [
+            LoggedEntry(index, read_entry(data))
+            for index, data in enumerate(read_entries(self.folder, size) if size else [])
+        ]
+
+    def verify(self) -> VerifyReport:
+        """Recompute everything and return what is wrong, if anything is."""
+        record = read_last_signed(self.last_signed)
+        known = None if record is None else (record.size, record.root)
+        return verify_log(self.folder, list(self.keys().vkeys), known)
+
+    def commitment_to(self, what: str, value: str) -> str:
+        """Return a salted commitment to a person or document; the same value gives the same commitment in this home."""
+        folder = self._home.private / "commitments"
+        path = folder / f"{digest_value([what, value]).removeprefix('sha256:')}.json"
+        if path.exists():
+            try:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+                return str(kept["commitment"])
+            except (ValueError, KeyError, OSError) as error:
+                raise StaffroomError(
+                    "a kept commitment cannot be read", where=str(path), hint="restore private/ from a backup"
+                ) from error
+        salt = new_salt()
+        commitment = commit(value.encode(), salt)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = {
+            "what": what,
+            "value": value,
+            "salt": base64.b64encode(salt).decode(),
+            "commitment": commitment,
+        }
+        write_durably(path, canonical_json(kept), mode=0o600)
+        return commitment
+
+    def kept_salt(self, name: str) -> bytes:
+        """Return 32 random bytes kept under a name in `private/`, made at the first call."""
+        folder = self._home.private / "salts"
+        path = folder / digest_bytes(name.encode()).removeprefix("sha256:")
+        if path.exists():
+            return path.read_bytes()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        salt = new_salt()
+        write_durably(path, salt, mode=0o600)
+        return salt
+
+
+def _key_of(entry: bytes) -> str | None:
+    key = read_entry(entry).get("key")
+    return key if isinstance(key, str) else None

@@ -1,0 +1,239 @@
+"""Race and gate over assembled agents: asks through `evaluate`, decides through `recruit.race` and `release.gate`.
+
+Every response is kept as it comes, so that a run that was killed asks nothing twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from staffroom.engine.embed import Embedder
+from staffroom.engine.protocols import Engine
+from staffroom.evaluate import ExamPack, declined_share, examine, summarize_facets, summarize_kinds
+from staffroom.pipeline.assemble import Assembly, assemble, engine_for
+from staffroom.pipeline.committing import Plan, open_gate
+from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.records.digests import digest_value
+from staffroom.records.exam import Evaluation, Item, Kind, Response, Score, Split
+from staffroom.records.job_description import JobDescription, Price
+from staffroom.records.protocols import Progress, ResponseSink
+from staffroom.recruit import license_named
+from staffroom.recruit.race import Entrant, ItemScore, Race
+from staffroom.release import decide
+from staffroom.serve.agent import DocumentAgent
+from staffroom.store import Home
+from staffroom.text.locale import check
+
+__all__ = ["Bench", "gate", "price_of", "race"]
+
+
+class Bench:
+    """The agents that sit an exam, by candidate id; engines start when first asked and stop when no longer needed."""
+
+    def __init__(self, assemblies: Mapping[str, Assembly], home: Home, embedder: Embedder) -> None:
+        self._assemblies = dict(assemblies)
+        self._home = home
+        self._embedder = embedder
+        self._engines: dict[str, Engine] = {}
+        self._agents: dict[str, DocumentAgent] = {}
+        self._started: set[str] = set()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Ids of the candidates."""
+        return tuple(self._assemblies)
+
+    def agent(self, name: str) -> DocumentAgent:
+        """Return an agent whose engine may not run yet."""
+        if name not in self._agents:
+            engine = self._engines[name] = engine_for(self._assemblies[name], self._home)
+            self._agents[name] = assemble(self._assemblies[name], engine, self._home, self._embedder)
+        return self._agents[name]
+
+    async def ready(self, name: str) -> DocumentAgent:
+        """Return an agent whose engine runs."""
+        agent = self.agent(name)
+        if name not in self._started:
+            await self._engines[name].start()
+            self._started.add(name)
+        return agent
+
+    async def stop(self, name: str) -> None:
+        """Stop a candidate's engine."""
+        if name in self._started:
+            self._started.discard(name)
+            await self._engines[name].close()
+
+    async def close(self) -> None:
+        """Stop all engines."""
+        for name in list(self._started):
+            await self.stop(name)
+
+
+def price_of(job: JobDescription, candidate: str) -> Price:
+    """Return the declared price of a candidate's tokens."""
+    return job.budget.prices.get(candidate, job.budget.price)
+
+
+async def race(
+    log: DecisionLog,
+    plan: Plan,
+    job: JobDescription,
+    pack: ExamPack,
+    bench: Bench,
+    seed: int,
+    sink: ResponseSink,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Let the candidates sit the screen split in batches; losers leave early, the winner goes to the gate.
+
+    Returns the winner, the reason, the candidates' rows and the winner's scores, all recorded in the log first.
+    """
+    assemblies = plan.assemblies
+    items = {item.id: item for item in pack.items_of(Split.SCREEN)}
+    entrants = [_entrant(job, assembly) for assembly in assemblies.values()]
+    running = Race(entrants, {item.id: item.cluster for item in items.values()}, seed=seed)
+    scores: dict[str, list[Score]] = {name: [] for name in assemblies}
+    wrong = dict.fromkeys(assemblies, 0)
+    progress.stage("race on the screen split", len(items) * len(assemblies))
+    while (batch := running.next_batch()) is not None:
+        rows: list[ItemScore] = []
+        for name in batch.candidates:
+            asked = [items[item] for item in batch.items]
+            evaluation = await _examine(
+                await bench.ready(name), asked, pack, Split.SCREEN, seed, sink, progress
+            )
+            scores[name] += evaluation.scores
+            wrong[name] += evaluation.wrong_language
+            rows += _item_scores(name, bench.agent(name).spec.digest, asked, evaluation, seed, sink)
+        before = set(batch.candidates)
+        running.feed(rows)
+        following = running.next_batch()
+        for name in before - set(following.candidates if following else [str(running.state().winner)]):
+            await bench.stop(name)
+    state = running.state()
+    winner = str(state.winner)
+    standings = {row.candidate: row for row in state.standings}
+    table = [_row(job, assemblies[name], scores[name], wrong[name], standings[name]) for name in standings]
+    gone = {out.candidate: out.reason for out in state.eliminations}
+    for row in table:
+        row["left"] = gone.get(row["candidate"], "")
+    kept = {
+        "winner": winner,
+        "separated": state.separated,
+        "reason": state.reason,
+        "rows": table,
+        "scores": [score.as_json() for score in scores[winner]],
+    }
+    body = {**state.as_json(), "scores": digest_value(kept["scores"])}
+    log.append("race", f"{plan.run}:race", plan.run, body)
+    return kept
+
+
+async def gate(
+    log: DecisionLog,
+    plan: Plan,
+    pack: ExamPack,
+    bench: Bench,
+    winner: str,
+    seed: int,
+    sink: ResponseSink,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Charge alpha, let the winner sit the gate split, decide, and record aggregates and decision."""
+    open_gate(log, plan, winner)
+    items = pack.items_of(Split.GATE)
+    progress.stage("gate", len(items))
+    evaluation = await _examine(await bench.ready(winner), items, pack, Split.GATE, seed, sink, progress)
+    decision = decide(evaluation, plan.gate, seed=seed)
+    body = {
+        "agent": evaluation.agent,
+        "pack": evaluation.pack,
+        "split": evaluation.split.value,
+        "seed": evaluation.seed,
+        "evaluation": evaluation.digest,
+        "facets": [facet.as_json() for facet in evaluation.facets],
+        "kinds": [kind.as_json() for kind in evaluation.kinds],
+        "tokens_in": evaluation.tokens_in,
+        "tokens_out": evaluation.tokens_out,
+        "wrong_language": evaluation.wrong_language,
+        "responses": digest_value(list(evaluation.responses)),
+    }
+    log.append("evaluation", f"{plan.run}:evaluation", plan.run, body)
+    log.append("decision", f"{plan.run}:decision", plan.run, decision.as_json())
+    return {"evaluation": evaluation.as_json(), "decision": decision.as_json()}
+
+
+async def _examine(
+    agent: DocumentAgent,
+    items: Sequence[Item],
+    pack: ExamPack,
+    split: Split,
+    seed: int,
+    sink: ResponseSink,
+    progress: Progress,
+) -> Evaluation:
+    def wrong_language(response: Response) -> bool:
+        found = check(response.raw_text or response.text, pack.locale)
+        return bool(found.wrong_language or found.simplified)
+
+    return await examine(
+        agent,
+        items,
+        pack=pack,
+        split=split,
+        seed=seed,
+        sink=sink,
+        progress=progress,
+        wrong_language=wrong_language,
+    )
+
+
+def _entrant(job: JobDescription, assembly: Assembly) -> Entrant:
+    candidate = assembly.candidate
+    price = price_of(job, candidate.id)
+    license = license_named(candidate.license)
+    return Entrant(
+        name=candidate.id,
+        price_in=price.per_million_tokens_in,
+        price_out=price.per_million_tokens_out,
+        openness=(2 if license.name and not license.field_of_use else 1) if license.name else 0,
+        size_bytes=candidate.model.bytes if candidate.model is not None else 0,
+    )
+
+
+def _item_scores(
+    name: str, agent: str, items: Sequence[Item], evaluation: Evaluation, seed: int, sink: ResponseSink
+) -> list[ItemScore]:
+    values = {score.item_id: score.value for score in evaluation.scores}
+    rows = []
+    for item in items:
+        response = sink.get(agent, item.digest, seed)
+        tokens = (response.tokens_in, response.tokens_out) if response is not None else (0, 0)
+        rows.append(ItemScore(name, item.id, values[item.id], *tokens))
+    return rows
+
+
+def _row(
+    job: JobDescription, assembly: Assembly, scores: Sequence[Score], wrong: int, standing: Any
+) -> dict[str, Any]:
+    candidate = assembly.candidate
+    asked = max(1, standing.items)
+    declined, unanswerable = declined_share(scores, Kind.UNANSWERABLE)
+    return {
+        "candidate": candidate.id,
+        "maker": candidate.maker,
+        "license": candidate.license,
+        "admitted": True,
+        "items": standing.items,
+        "mean": standing.mean,
+        "low": standing.low,
+        "high": standing.high,
+        "facets": [facet.as_json() for facet in summarize_facets(scores)] if scores else [],
+        "kinds": [kind.as_json() for kind in summarize_kinds(scores)] if scores else [],
+        "declined_unanswerable": [declined, unanswerable],
+        "wrong_language": wrong,
+        "tokens": standing.tokens_in + standing.tokens_out,
+        "tokens_per_100": round(100 * (standing.tokens_in + standing.tokens_out) / asked),
+        "cost_per_100": str(round(100 * standing.cost / asked, 4)),
+        "currency": price_of(job, candidate.id).currency,
+    }

@@ -1,0 +1,178 @@
+"""Exams outside a hire: check a pack, let a released worker sit one, and the schema of the pack's files.
+
+An exam that is run here measures and decides nothing: it opens no gate and charges no alpha. The sealed split is
+never asked, and answers are given as sums only.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from staffroom.evaluate import (
+    ExamFile,
+    ExamPack,
+    ItemLine,
+    check_pack,
+    examine,
+    load_pack,
+    summarize_facets,
+    summarize_kinds,
+)
+from staffroom.onboard.chunks import chunk_document
+from staffroom.onboard.documents import list_documents, read_documents
+from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.records.agent import AgentSpec
+from staffroom.records.digests import digest_value
+from staffroom.records.errors import WrongUse
+from staffroom.records.exam import Evaluation, FacetSummary, Response, Split
+from staffroom.records.protocols import Agent, Progress
+from staffroom.store import Database, Evaluations, Home, Responses
+from staffroom.text.locale import check
+
+__all__ = ["check_exam", "exam_schema", "item_schema", "sit_exam"]
+
+_ASKED = (Split.SCREEN, Split.GATE)
+
+
+def check_exam(folder: Path, documents: Sequence[Path], progress: Progress) -> dict[str, Any]:
+    """Return what `exam check` finds in a pack; `documents` are what an agent may retrieve, to find leaks.
+
+    Raises WrongUse for a pack that does not load and BadDocument for a document that cannot be read.
+    """
+    pack = load_pack(folder)
+    findings = check_pack(pack, _chunk_texts(documents, progress))
+    splits = {
+        split.value: {"items": len(pack.items_of(split)), "clusters": pack.clusters_of(split)}
+        for split in Split
+    }
+    facets = {
+        name: {"threshold": rule.threshold, "gated": rule.gated, "method": rule.method}
+        for name, rule in sorted(pack.facets.items())
+    }
+    return {
+        "pack": pack.digest,
+        "name": pack.name,
+        "version": pack.version,
+        "locale": pack.locale,
+        "items": len(pack.items),
+        "splits": splits,
+        "facets": facets,
+        "documents": len(documents),
+        "findings": [
+            {
+                "severity": finding.severity.value,
+                "item": finding.item,
+                "line": pack.lines.get(finding.item),
+                "text": finding.text,
+            }
+            for finding in findings
+        ],
+        "ok": not any(finding.severity.value == "error" for finding in findings),
+    }
+
+
+async def sit_exam(
+    agent: Agent, alias: str, folder: Path, home: Home, progress: Progress, *, seed: int = 0
+) -> dict[str, Any]:
+    """Let an agent whose engine runs sit the screen and gate splits of a pack, and keep and log what was measured.
+
+    Responses are kept as they come: the same call goes on after an interruption. Measuring the same again adds no
+    entry to the log.
+    """
+    pack = load_pack(folder)
+    _require_locale(pack, agent.spec)
+    with Database(home.ensure().database) as database:
+        progress.stage(f"exam {pack.name}", sum(len(pack.items_of(split)) for split in _ASKED))
+        done = [await _examine(agent, pack, split, Responses(database), progress, seed) for split in _ASKED]
+        kept = Evaluations(database)
+        digests = {
+            item.split.value: kept.put(
+                agent=item.agent, pack=item.pack, split=item.split.value, seed=seed, value=item.as_json()
+            )
+            for item in done
+        }
+    scores = [score for item in done for score in item.scores]
+    facets = summarize_facets(scores)
+    body = {
+        "alias": alias,
+        "agent": agent.spec.digest,
+        "pack": pack.digest,
+        "seed": seed,
+        "evaluations": digests,
+        "facets": [facet.as_json() for facet in facets],
+        "wrong_language": sum(item.wrong_language for item in done),
+    }
+    key = digest_value(body)
+    entry = DecisionLog(home).append("exam", f"exam:{key}", f"exam-{key[7:19]}", body)
+    return {
+        **body,
+        "name": pack.name,
+        "items": len(scores),
+        "kinds": [_kind(kind) for kind in summarize_kinds(scores)],
+        "unscored": sum(facet.unscored for facet in facets),
+        "tokens": sum(item.tokens for item in done),
+        "seconds": round(sum(item.seconds for item in done), 3),
+        "log_entry": entry,
+    }
+
+
+def exam_schema() -> dict[str, Any]:
+    """Return the JSON Schema of exam.yaml."""
+    return ExamFile.model_json_schema()
+
+
+def item_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a line of items.jsonl."""
+    return ItemLine.model_json_schema()
+
+
+async def _examine(
+    agent: Agent, pack: ExamPack, split: Split, sink: Responses, progress: Progress, seed: int
+) -> Evaluation:
+    def wrong_language(response: Response) -> bool:
+        found = check(response.raw_text or response.text, pack.locale)
+        return bool(found.wrong_language or found.simplified)
+
+    return await examine(
+        agent,
+        pack.items_of(split),
+        pack=pack,
+        split=split,
+        seed=seed,
+        sink=sink,
+        progress=progress,
+        wrong_language=wrong_language,
+    )
+
+
+def _kind(summary: FacetSummary) -> dict[str, Any]:
+    row = summary.as_json()
+    row["kind"] = row.pop("facet")
+    return row
+
+
+def _require_locale(pack: ExamPack, spec: AgentSpec) -> None:
+    if pack.locale != spec.locale:
+        raise WrongUse(
+            f"the exam is for {pack.locale}, the worker answers for {spec.locale}",
+            where=str(pack.folder / "exam.yaml"),
+            hint="take a pack of the worker's locale",
+        )
+
+
+def _chunk_texts(documents: Sequence[Path], progress: Progress) -> Iterator[str]:
+    if not documents:
+        return
+    for path in documents:
+        if not path.exists():
+            raise WrongUse(
+                "no such document", where=str(path), hint="staffroom exam check PACK --documents PATH"
+            )
+    files = list_documents(documents)
+    progress.stage("reading documents", len(files))
+    read, _ = read_documents(
+        documents, allow_skip=False, on_document=lambda name, _number, _of: progress.advance(1, name)
+    )
+    for document in read:
+        for chunk in chunk_document(document):
+            yield chunk.text

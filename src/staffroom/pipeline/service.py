@@ -1,0 +1,189 @@
+"""Put released workers to work: rebuild what a release is made of, check that it is that, serve it.
+
+What is rebuilt must have the digests of the release; anything else refuses to serve.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from staffroom.engine.protocols import Engine
+from staffroom.onboard.retrieval import IndexRetriever
+from staffroom.pipeline.assemble import assemble, engine_for, make_embedder
+from staffroom.pipeline.releasing import assembly_of
+from staffroom.records.errors import StaffroomError, WrongUse
+from staffroom.records.job_description import JobDescription
+from staffroom.release import differences
+from staffroom.serve import (
+    DocumentLinks,
+    DocumentText,
+    DutyLog,
+    EngineQueue,
+    Gateway,
+    GatewayServer,
+    GatewaySettings,
+    Permits,
+    ServedRelease,
+    serve_until_signal,
+)
+from staffroom.serve.agent import DocumentAgent
+from staffroom.store import ApiKeys, Database, Home, ObjectStore, Releases, write_durably
+
+__all__ = ["DEFAULT_PORT", "OpenWorker", "open_worker", "serve"]
+
+DEFAULT_PORT = 8321
+_WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWorker:
+    """A released worker whose engine runs."""
+
+    alias: str
+    release: str
+    agent: DocumentAgent
+    notice: str
+    permits: Permits
+    engine: Engine
+    retriever: IndexRetriever
+    job: JobDescription
+
+    def permitted(self) -> bool:
+        """Say whether it may answer now."""
+        return self.permits.check(self.alias, self.release)
+
+
+@asynccontextmanager
+async def open_worker(home: Home, alias: str) -> AsyncIterator[OpenWorker]:
+    """Start a released worker's engine; raises StaffroomError where it is not what was released."""
+    with Database(home.database) as database:
+        worker = await _open(home, database, alias)
+        try:
+            yield worker
+        finally:
+            await worker.engine.close()
+
+
+async def serve(
+    home: Home,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    on_ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve all released workers until SIGTERM or SIGINT; a release that comes while serving is taken up.
+
+    Workers without a permit are known and answer that they are suspended.
+    """
+    with home.ensure().lock("serve"), Database(home.database) as database:
+        aliases = Releases(database).aliases()
+        if not aliases:
+            raise WrongUse("no worker has been released in this home", hint="staffroom hire JOB.yaml")
+        keys = ApiKeys(database)
+        _loopback_key(home, keys)
+        opened: dict[str, OpenWorker] = {}
+        gateway = Gateway(
+            permits=Permits(home.permits),
+            keys=keys,
+            duty=DutyLog(home.private / "duty"),
+            documents=lambda digest: _document(opened, digest),
+            links=DocumentLinks.of(home.keys),
+            settings=GatewaySettings(public_url=f"http://{host}:{port}"),
+        )
+        server = GatewayServer(gateway, host=host, port=port)
+        try:
+            await _take_up(home, database, gateway, opened)
+            watching = asyncio.create_task(_watch(home, database, gateway, opened))
+            try:
+                await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
+            finally:
+                watching.cancel()
+        finally:
+            for worker in opened.values():
+                await worker.engine.close()
+
+
+async def _watch(home: Home, database: Database, gateway: Gateway, opened: dict[str, OpenWorker]) -> None:
+    seen = database.data_version()
+    while True:
+        await asyncio.sleep(_WATCH_SECONDS)
+        now = database.data_version()
+        if now != seen:
+            seen = now
+            await _take_up(home, database, gateway, opened)
+
+
+async def _take_up(home: Home, database: Database, gateway: Gateway, opened: dict[str, OpenWorker]) -> None:
+    """Open what is released and not yet served; the one before stops once the new one answers."""
+    for alias, release in Releases(database).aliases().items():
+        before = opened.get(alias)
+        if before is not None and before.release == release:
+            continue
+        worker = await _open(home, database, alias)
+        gateway.serve(
+            ServedRelease(
+                alias=alias,
+                release=worker.release,
+                agent=worker.agent,
+                queue=EngineQueue(),
+                notice=worker.notice,
+            )
+        )
+        opened[alias] = worker
+        if before is not None:
+            await before.engine.close()
+
+
+async def _open(home: Home, database: Database, alias: str) -> OpenWorker:
+    release = Releases(database).current(alias)
+    if release is None:
+        known = ", ".join(sorted(Releases(database).aliases())) or "none"
+        raise WrongUse(f"no worker is released as `{alias}` (released: {known})", hint="staffroom workers")
+    assembly, job = assembly_of(database, ObjectStore(home.objects), release.digest)
+    embedder = make_embedder()
+    engine = engine_for(assembly, home)
+    agent = assemble(assembly, engine, home, embedder)
+    changed = differences(release, agent.spec)
+    if changed:
+        raise StaffroomError(
+            f"`{alias}` is not what was examined and released\n" + "\n".join(f"  {line}" for line in changed),
+            hint="run `staffroom hire` with its job description: it is examined again as it is now",
+        )
+    await engine.start()
+    return OpenWorker(
+        alias=alias,
+        release=release.digest,
+        agent=agent,
+        notice=assembly.policy.ai_notice,
+        permits=Permits(home.permits),
+        engine=engine,
+        retriever=_retriever_of(agent),
+        job=job,
+    )
+
+
+def _retriever_of(agent: DocumentAgent) -> IndexRetriever:
+    retriever = agent.retriever
+    if not isinstance(retriever, IndexRetriever):
+        raise StaffroomError("this worker has no document index", hint="staffroom hire JOB.yaml")
+    return retriever
+
+
+def _document(opened: dict[str, OpenWorker], digest: str) -> DocumentText | None:
+    for worker in opened.values():
+        found = worker.retriever.document(digest)
+        if found is not None:
+            return DocumentText(name=found.name, text=found.text, as_of=found.as_of, locale=worker.job.locale)
+    return None
+
+
+def _loopback_key(home: Home, keys: ApiKeys) -> Path:
+    """Make sure that there is a key for this machine alone, in a file that only its owner can read."""
+    path = home.keys / "loopback.key"
+    if not path.exists():
+        _, token = keys.create(f"loopback {os.getpid()}-{secrets.token_hex(2)}", loopback=True)
+        write_durably(path, token.encode() + b"\n", mode=0o600)
+    return path

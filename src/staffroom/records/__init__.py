@@ -1,0 +1,1 @@
+"""Frozen values that cross stages, their canonical JSON and digests, and the small interfaces of siblings."""

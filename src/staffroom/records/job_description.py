@@ -1,0 +1,139 @@
+"""The job description: one YAML file that is the only configuration of a run.
+
+Field descriptions are shown by `staffroom schema job` and in the starter of `staffroom init`.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = [
+    "Budget",
+    "Charter",
+    "DocumentRef",
+    "JobDescription",
+    "Policy",
+    "Price",
+    "Requirements",
+]
+
+_NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class Charter(_Strict):
+    """What the worker must and must not say or do, in plain language."""
+
+    file: Path | None = Field(None, description="A Markdown file with the whole charter, shown to auditors.")
+    must: tuple[str, ...] = Field((), description="Short statements of what every answer must do.")
+    must_not: tuple[str, ...] = Field((), description="Short statements of what no answer may do.")
+    turn_to: str = Field(
+        description="The person or office to turn to when the worker declines, with phone or address.",
+        min_length=2,
+    )
+    ai_notice: str = Field(description="The notice that one talks to an AI.", min_length=4)
+    refuse: tuple[str, ...] = Field((), description="Kinds of request that are refused, in plain language.")
+    repair_locale: bool = Field(
+        True,
+        description="Repair script and regional wording of answers to the job's locale. "
+        "The raw answer is measured and reported either way.",
+    )
+
+
+class DocumentRef(_Strict):
+    """A document, or a folder of documents, that the worker answers from."""
+
+    path: Path = Field(description="File or folder, relative to the job description.")
+    as_of: str | None = Field(
+        None, description="Date up to which the document holds (YYYY-MM-DD).", pattern=r"^\d{4}-\d{2}-\d{2}$"
+    )
+
+
+class Requirements(_Strict):
+    """What a candidate's model file must bring to be admitted."""
+
+    context: int = Field(4096, ge=512, description="Context length in tokens that the job needs.")
+    licenses: tuple[str, ...] = Field(
+        ("Apache-2.0", "MIT", "BSD-3-Clause", "CC-BY-4.0"),
+        description="SPDX identifiers, or names of model licences, that are allowed.",
+    )
+    allow_endpoints: bool = Field(
+        False, description="Allow candidates behind a server, whose weights cannot be bound by digest."
+    )
+
+
+class Policy(_Strict):
+    """Where the worker may run and what it may touch."""
+
+    residency: str = Field("own-machines", description="Where data may be kept.")
+    egress: tuple[str, ...] = Field((), description="Hosts that may be called; empty means none.")
+    autonomy: Annotated[
+        int, Field(ge=1, le=5, description="Autonomy level 1 (operator) to 5 (observer).")
+    ] = 1
+    tools: tuple[str, ...] = Field((), description="Function tools the worker may call.")
+    data_classes: tuple[str, ...] = Field(("public",), description="Classes of data the worker may see.")
+    retention_days: int = Field(
+        180, ge=1, description="Days that duty records are kept (at least 180 for regulated use)."
+    )
+    skip_bad_documents: bool = Field(
+        False, description="Go on without documents that cannot be read, naming each."
+    )
+
+
+class Price(_Strict):
+    """A declared price, so that costs can be compared; money is a decimal with a currency."""
+
+    currency: str = Field("TWD", pattern=r"^[A-Z]{3}$", description="ISO 4217 code.")
+    per_million_tokens_in: Decimal = Field(Decimal("0"), ge=0, description="Price of a million tokens read.")
+    per_million_tokens_out: Decimal = Field(
+        Decimal("0"), ge=0, description="Price of a million tokens written."
+    )
+
+
+class Budget(_Strict):
+    """What the worker may use."""
+
+    price: Price = Field(Price(), description="Declared price of tokens on the organisation's machines.")
+    prices: dict[str, Price] = Field({}, description="Declared price for single candidates, by their name.")
+    tokens_per_day: int | None = Field(None, ge=1, description="Tokens a day that the worker may use.")
+
+
+class JobDescription(_Strict):
+    """One worker's job: who answers for it, what it must say, what it reads, and how it is examined."""
+
+    name: str = Field(pattern=_NAME, description="Short name: lower-case letters, digits and hyphens.")
+    title: str = Field(min_length=1, description="What people call this worker.")
+    sponsor: str = Field(
+        min_length=2, description="The accountable person or office that signs off a release."
+    )
+    locale: Literal["zh-TW", "sv-SE", "ar-SA", "en"] = Field(
+        description="Language and region of the answers."
+    )
+    charter: Charter
+    documents: tuple[DocumentRef, ...] = Field(min_length=1, description="What the worker answers from.")
+    candidates: tuple[str, ...] = Field(
+        min_length=1,
+        description="Starter names, digests or names from `staffroom models list`, files, or server URLs.",
+    )
+    exam: Path = Field(description="Folder of the exam pack, relative to the job description.")
+    alias: str = Field(pattern=_NAME, description="The name that clients ask for as `model`.")
+    requirements: Requirements = Requirements()
+    training: Literal["none"] = Field("none", description="Training of adapters; `none` serves base weights.")
+    policy: Policy = Policy()
+    budget: Budget = Budget()
+
+    @field_validator("candidates")
+    @classmethod
+    def _unique(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("the same candidate is named twice")
+        return value
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the job description as canonical JSON data."""
+        return self.model_dump(mode="json")

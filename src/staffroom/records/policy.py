@@ -1,0 +1,115 @@
+"""What an agent is told and how it decides: prompt book and policy, plain data that `onboard` fills and `serve` obeys."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from staffroom.records.digests import digest_value
+
+__all__ = ["AgentPolicy", "Demonstration", "PromptBook", "RequestGuardModel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One worked example that every prompt begins with: excerpts, question, the verdict word and the answer."""
+
+    excerpts: str
+    question: str
+    verdict: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBook:
+    """All wording that reaches the model, for one locale.
+
+    system: the system prompt.  answer_word, nothing_word, refuse_word: the one-token verdicts with which an
+    answer begins.  excerpt: how a chunk is shown, with {number}, {heading} and {text}.  question: the user's
+    turn, with {excerpts} and {question}.  choice: the exam's turn, with {excerpts} and {question}; the lettered
+    options and `choice_end` follow it.
+    """
+
+    locale: str
+    system: str
+    answer_word: str
+    nothing_word: str
+    refuse_word: str
+    excerpt: str
+    question: str
+    choice: str
+    choice_end: str
+    demonstrations: tuple[Demonstration, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the book as JSON data."""
+        return dict(_jsonable(asdict(self)))
+
+    @property
+    def digest(self) -> str:
+        """Digest by which the agent's spec names its prompt."""
+        return digest_value(self.as_json())
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPolicy:
+    """How an agent decides; every number is fixed before the exam and part of the release.
+
+    excerpts: chunks shown to the model.  excerpt_characters: characters of each that are shown at most.
+    decline_log_odds: the agent declines where ln P(nothing) - ln P(answer) of the verdict word is above it.
+    refuse_log_odds: it refuses where ln P(refuse) - ln P(answer or nothing) is above it.
+    request_threshold: the request guard refuses above this probability, and passes below `request_floor`
+    whatever the model says.  max_tokens: length of an answer.
+    """
+
+    locale: str
+    turn_to: str
+    ai_notice: str
+    declined_text: str
+    refused_text: str
+    excerpts: int
+    excerpt_characters: int
+    decline_log_odds: float
+    refuse_log_odds: float
+    request_threshold: float
+    request_floor: float
+    max_tokens: int
+    repair_locale: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the policy as JSON data."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """Digest by which the agent's spec names its policy."""
+        return digest_value(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class RequestGuardModel:
+    """A logistic model over request embeddings: P(refuse) = 1 / (1 + exp(-(weights . embedding + bias))).
+
+    embedder and prototypes are the digests of what it was fitted with.
+    """
+
+    embedder: str
+    prototypes: str
+    weights: tuple[float, ...]
+    bias: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the model as JSON data."""
+        return dict(_jsonable(asdict(self)))
+
+    @property
+    def digest(self) -> str:
+        """Digest by which the agent's spec names this guardrail."""
+        return digest_value(self.as_json())
+
+
+def _jsonable(value: Any) -> Any:
+    """Turn tuples into lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    return value

@@ -1,0 +1,124 @@
+"""Read a YAML file into a pydantic model; each error names file, line and field, and the nearest known name.
+
+It knows nothing of what the model means.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from staffroom.records.errors import WrongUse
+
+__all__ = ["read_yaml_model"]
+
+_MAX_BYTES = 1 << 20
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml_model(path: Path, model: type[Model], *, hint: str) -> Model:
+    """Read `path` (at most 1 MiB of YAML 1.2) and validate it as `model`.
+
+    Raises WrongUse with `file:line: field: what is wrong`; several errors come as several lines.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise WrongUse("larger than 1 MiB", where=str(path), hint=hint)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise WrongUse(f"cannot be read ({error.strerror})", where=str(path), hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise WrongUse("is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from error
+    tree = _parse(text, path, hint)
+    try:
+        return model.model_validate(_plain(tree))
+    except ValidationError as error:
+        lines = [_describe(item, tree, path, model) for item in error.errors()]
+        raise WrongUse("\n".join(lines), hint=hint) from error
+
+
+def _parse(text: str, path: Path, hint: str) -> Any:
+    try:
+        tree = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark is not None else 1
+        raise WrongUse(
+            f"not valid YAML: {error.problem or error}", where=f"{path}:{line}", hint=hint
+        ) from error
+    except (YAMLError, RecursionError, ValueError) as error:
+        raise WrongUse(f"not valid YAML: {error}", where=str(path), hint=hint) from error
+    if not isinstance(tree, CommentedMap):
+        raise WrongUse("a mapping of fields is expected", where=f"{path}:1", hint=hint)
+    return tree
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    if node is None or isinstance(node, (bool, int, float)):
+        return node
+    return str(node)
+
+
+def _describe(item: Any, tree: Any, path: Path, model: type[BaseModel]) -> str:
+    place = item["loc"]
+    line = _line_of(tree, place)
+    field = ".".join(str(part) for part in place) or "(file)"
+    if item["type"] == "extra_forbidden":
+        known = _known_names(model, place[:-1])
+        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+        text = (
+            f"unknown field; did you mean `{near[0]}`?"
+            if near
+            else f"unknown field; known: {', '.join(known)}"
+        )
+    elif item["type"] == "missing":
+        text = "is required and missing"
+    else:
+        text = str(item["msg"])
+    return f"{path}:{line}: {field}: {text}"
+
+
+def _line_of(tree: Any, place: tuple[str | int, ...]) -> int:
+    node, line = tree, 1
+    for part in place:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+            node = node[part]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+            node = node[part]
+        else:
+            break
+    return line
+
+
+def _known_names(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    current: Any = model
+    for part in place:
+        if isinstance(part, int) or not _is_model(current):
+            continue
+        found = current.model_fields.get(part)
+        current = _inner_model(found.annotation) if found is not None else None
+    return sorted(current.model_fields) if _is_model(current) else []
+
+
+def _is_model(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def _inner_model(annotation: Any) -> Any:
+    if _is_model(annotation):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _inner_model(part)
+        if found is not None:
+            return found
+    return None

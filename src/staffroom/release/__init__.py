@@ -1,0 +1,19 @@
+"""What a gate decides on an evaluation, in words and numbers, and the release that a promotion allows."""
+
+from staffroom.release.gate import FacetPlan, GatePlan, decide, draw_items, plan_gate
+from staffroom.release.manifest import build_release, differences
+from staffroom.release.reasons import decision_reason, explain, facet_reason, more_items
+
+__all__ = [
+    "FacetPlan",
+    "GatePlan",
+    "build_release",
+    "decide",
+    "decision_reason",
+    "differences",
+    "draw_items",
+    "explain",
+    "facet_reason",
+    "more_items",
+    "plan_gate",
+]

@@ -1,0 +1,292 @@
+"""The assembled agent: what the exam asks and the gateway serves is this one class.
+
+An answer comes about in this order; every automatic choice leaves its reason in the answer:
+1. guard the request: refuse what the charter refuses, before any document is looked at;
+2. retrieve excerpts;
+3. let the model say in one token whether the excerpts answer, do not answer, or the request is to be refused;
+4. generate, sentence by sentence; a sentence with a number that stands in no excerpt is not released;
+5. repair script and wording to the locale where the charter says so; attach citations.
+
+It does not know who asks, what it costs, or that there are exams. It does not protect against a model that
+words a falsehood without numbers.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from staffroom.engine.protocols import Decoding, Engine, Generation, Prompt
+from staffroom.records.agent import (
+    AgentAnswer,
+    AgentSpec,
+    ChatTurn,
+    ChoiceAnswer,
+    Outcome,
+    Retrieved,
+)
+from staffroom.records.policy import AgentPolicy, PromptBook
+from staffroom.records.protocols import Retriever, TextListener
+from staffroom.serve.grounding import Grounding, cite, plain_marks, split_sentence
+from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
+from staffroom.serve.verdict import VerdictOdds, read_verdict
+from staffroom.text.locale import repair
+
+__all__ = ["DocumentAgent", "RequestGuard"]
+
+_QUESTION_CHARACTERS = 1200
+_SHORT_FOLLOW_UP = 14
+_HISTORY_TURNS = 2
+
+
+class RequestGuard(Protocol):
+    """Says how likely a request is one that the charter refuses."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the guard's model."""
+        ...
+
+    def refuse_probability(self, request: str) -> float:
+        """Return a probability in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    question: str
+    found: tuple[Retrieved, ...]
+    prompt: Prompt
+    tokens_in: int = 0
+
+
+class DocumentAgent:
+    """Answers from documents through one engine; see the module for the order in which it decides."""
+
+    def __init__(
+        self,
+        spec: AgentSpec,
+        engine: Engine,
+        retriever: Retriever,
+        book: PromptBook,
+        policy: AgentPolicy,
+        guard: RequestGuard,
+    ) -> None:
+        self._spec = spec
+        self._engine = engine
+        self._retriever = retriever
+        self._book = book
+        self._policy = policy
+        self._guard = guard
+        self._root = ""
+
+    @property
+    def spec(self) -> AgentSpec:
+        """What the agent is made of."""
+        return self._spec
+
+    @property
+    def policy(self) -> AgentPolicy:
+        """How it decides, and the notice that one talks to an AI."""
+        return self._policy
+
+    @property
+    def retriever(self) -> Retriever:
+        """What finds its excerpts."""
+        return self._retriever
+
+    async def answer(
+        self, turns: Sequence[ChatTurn], *, seed: int = 0, on_text: TextListener | None = None
+    ) -> AgentAnswer:
+        """Answer the last user turn; `on_text` gets the served text sentence by sentence."""
+        question = turns[-1].content.strip()[:_QUESTION_CHARACTERS]
+        risk = await asyncio.to_thread(self._guard.refuse_probability, question)
+        if risk >= self._policy.request_threshold:
+            return self._fixed(Outcome.REFUSED, f"request guard {risk:.2f}", (), 0, on_text, {"guard": risk})
+        asked = await self._ask(turns, question)
+        seen = await self._engine.next_token(asked.prompt)
+        odds = read_verdict(seen.log_probabilities, self._book)
+        details: dict[str, float] = {"guard": risk, "nothing": odds.nothing, "refuse": odds.refuse}
+        outcome, reason = self._decide(risk, odds, asked.found)
+        if outcome is not Outcome.ANSWERED:
+            return self._fixed(outcome, reason, asked.found, seen.tokens_in, on_text, details)
+        return await self._generate(asked, seed, on_text, details, reason)
+
+    async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
+        """Return option probabilities averaged over the cyclic orders of the options."""
+        del seed  # greedy: one token, no sampling
+        found = await asyncio.to_thread(self._retriever.search, question, self._policy.excerpts)
+        root = await self._rooted()
+        text = self._book.choice.format(excerpts=self._excerpts(found), question=question)
+        shared = await self._shared_prefix(root, text)
+        await self._engine.pin(shared)
+        orders: list[tuple[float, ...]] = []
+        tokens_in = 0
+        for order in cyclic_orders(len(choices)):
+            lines = option_lines([choices[index] for index in order]) + self._book.choice_end
+            whole = await self._render((), text + lines)
+            seen = await self._engine.next_token(Prompt(shared, whole[len(shared) :]))
+            tokens_in += seen.tokens_in
+            by_place = option_probabilities(seen.log_probabilities, len(choices))
+            placed = [0.0] * len(choices)
+            for place, index in enumerate(order):
+                placed[index] = by_place[place]
+            orders.append(tuple(placed))
+        means = tuple(sum(column) / len(orders) for column in zip(*orders, strict=True))
+        return ChoiceAnswer(
+            means, tuple(orders), tuple(item.chunk_id for item in found), tokens_in, len(orders)
+        )
+
+    def _decide(self, risk: float, odds: VerdictOdds, found: Sequence[Retrieved]) -> tuple[Outcome, str]:
+        policy = self._policy
+        if not found:
+            return Outcome.DECLINED, "no document has a chunk for this"
+        if risk >= policy.request_floor and odds.refuse > policy.refuse_log_odds:
+            return Outcome.REFUSED, f"model's verdict: refuse ({odds.refuse:+.2f})"
+        if odds.nothing > policy.decline_log_odds:
+            return Outcome.DECLINED, f"model's verdict: not in the excerpts ({odds.nothing:+.2f})"
+        return Outcome.ANSWERED, f"model's verdict: the excerpts answer ({odds.nothing:+.2f})"
+
+    async def _ask(self, turns: Sequence[ChatTurn], question: str) -> _Asked:
+        history = list(turns[:-1])[-2 * _HISTORY_TURNS :]
+        sought = question
+        if len(question) < _SHORT_FOLLOW_UP:
+            earlier = [turn.content for turn in history if turn.role == "user"]
+            sought = "\n".join([*earlier[-1:], question])[-_QUESTION_CHARACTERS:]
+        found = await asyncio.to_thread(self._retriever.search, sought, self._policy.excerpts)
+        text = self._book.question.format(excerpts=self._excerpts(found), question=question)
+        root = await self._rooted()
+        whole = await self._render(
+            [replace(turn, content=turn.content[:_QUESTION_CHARACTERS]) for turn in history], text
+        )
+        pinned = root if whole.startswith(root) else ""
+        return _Asked(question, tuple(found), Prompt(pinned, whole[len(pinned) :]))
+
+    async def _generate(
+        self,
+        asked: _Asked,
+        seed: int,
+        on_text: TextListener | None,
+        details: dict[str, float],
+        reason: str,
+    ) -> AgentAnswer:
+        opening = f"{self._book.answer_word}\n"
+        prompt = Prompt(asked.prompt.pinned, asked.prompt.rest + opening)
+        grounding = Grounding(asked.question, asked.found)
+        released: list[str] = []
+        raw = ""
+        held = ""
+        tokens_in = tokens_out = 0
+        stopped = ""
+        async for value in self._engine.stream(
+            prompt, Decoding(max_tokens=self._policy.max_tokens, seed=seed, stop=("\n\n",))
+        ):
+            if isinstance(value, Generation):
+                tokens_in, tokens_out = value.tokens_in, value.tokens_out
+                break
+            raw += value.text
+            held += value.text
+            sentence, held = split_sentence(held)
+            if not sentence:
+                continue
+            stopped = grounding.objection(sentence)
+            if stopped:
+                break
+            self._release(sentence, asked, released, on_text)
+        if not stopped and held.strip():
+            stopped = grounding.objection(held)
+            if not stopped:
+                self._release(held, asked, released, on_text)
+        text = "".join(released).strip()
+        details = {**details, "objected": float(bool(stopped))}
+        if not text:
+            quoted = grounding.best_quote()
+            if quoted is None:
+                why = stopped or "the model wrote nothing"
+                return self._fixed(Outcome.DECLINED, why, asked.found, tokens_in, on_text, details)
+            text, reason = quoted, f"quoted, because {stopped or 'the model wrote nothing'}"
+            if on_text is not None:
+                on_text(text)
+        text, citations = cite(text, asked.found)
+        return AgentAnswer(
+            text=text,
+            raw_text=raw,
+            outcome=Outcome.ANSWERED,
+            reason=reason,
+            citations=citations,
+            retrieved=tuple(item.chunk_id for item in asked.found),
+            tokens_in=tokens_in,
+            tokens_out=tokens_out + 1,
+            details=details,
+        )
+
+    def _release(
+        self, sentence: str, asked: _Asked, released: list[str], on_text: TextListener | None
+    ) -> None:
+        text = plain_marks(sentence, len(asked.found))
+        if self._policy.repair_locale:
+            text = repair(text, self._policy.locale)[0]
+        text = text.lstrip() if not released else text
+        released.append(text)
+        if on_text is not None and text:
+            on_text(text)
+
+    def _fixed(
+        self,
+        outcome: Outcome,
+        reason: str,
+        found: Sequence[Retrieved],
+        tokens_in: int,
+        on_text: TextListener | None,
+        details: dict[str, float],
+    ) -> AgentAnswer:
+        text = self._policy.refused_text if outcome is Outcome.REFUSED else self._policy.declined_text
+        if on_text is not None:
+            on_text(text)
+        return AgentAnswer(
+            text=text,
+            raw_text=text,
+            outcome=outcome,
+            reason=reason,
+            citations=(),
+            retrieved=tuple(item.chunk_id for item in found),
+            tokens_in=tokens_in,
+            tokens_out=1 if tokens_in else 0,
+            details=details,
+        )
+
+    def _excerpts(self, found: Sequence[Retrieved]) -> str:
+        return "\n".join(
+            self._book.excerpt.format(
+                number=number,
+                heading=" ".join(item.heading_path) or item.document_name,
+                text=item.text.strip()[: self._policy.excerpt_characters],
+            )
+            for number, item in enumerate(found, start=1)
+        )
+
+    async def _render(self, history: Sequence[ChatTurn], text: str) -> str:
+        turns = [ChatTurn("system", self._book.system)]
+        for shown in self._book.demonstrations:
+            asked = self._book.question.format(excerpts=shown.excerpts, question=shown.question)
+            turns += [ChatTurn("user", asked), ChatTurn("assistant", f"{shown.verdict}\n{shown.answer}")]
+        return await self._engine.render([*turns, *history, ChatTurn("user", text)])
+
+    async def _rooted(self) -> str:
+        """Pin the part that every prompt shares: system prompt and demonstrations, as the template has them."""
+        if not self._root:
+            first, second = await self._render((), "甲"), await self._render((), "乙")
+            self._root = _common_beginning(first, second)
+        await self._engine.pin(self._root)
+        return self._root
+
+    async def _shared_prefix(self, root: str, text: str) -> str:
+        first = await self._render((), text + "\n甲")
+        second = await self._render((), text + "\n乙")
+        shared = _common_beginning(first, second)
+        return shared[: shared.rindex("\n") + 1] if "\n" in shared[len(root) :] else shared
+
+
+def _common_beginning(first: str, second: str) -> str:
+    length = next((place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), None)
+    return first[: min(len(first), len(second)) if length is None else length]

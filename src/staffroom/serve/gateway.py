@@ -1,0 +1,479 @@
+"""The front door: OpenAI's API before the workers of one home, as a raw ASGI application.
+
+A chat request goes: 1. key, 2. body and its checks, 3. worker and permit, 4. place in the engine's queue,
+5. the agent, watched by permit, client and clock, 6. duty record, 7. the end of the answer. The record
+comes before the end: an answer that cannot be recorded is not completed.
+
+It must not know how an agent answers, and it reads no database on the way of an answer except for the
+number that tells whether keys have changed.
+"""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from staffroom.records.agent import AgentAnswer
+from staffroom.records.errors import StaffroomError
+from staffroom.serve.asgi import from_loopback, header, read_body, send_error, send_json, when_gone
+from staffroom.serve.counters import Counters
+from staffroom.serve.documents import DocumentLinks, DocumentSource
+from staffroom.serve.duty import DutyLog, DutyRecord
+from staffroom.serve.exchange import Exchange, PermitWatch, ServedRelease, StopReason
+from staffroom.serve.permit import DutyState, Permits
+from staffroom.serve.queue import QueueFull
+from staffroom.serve.rest import rest_app
+from staffroom.serve.wire import (
+    DONE,
+    Chat,
+    Chunks,
+    Mark,
+    WireError,
+    citation_json,
+    completion_json,
+    error_event,
+    read_chat,
+)
+from staffroom.store import ApiKey, ApiKeys, KeyProblem, utc_now
+
+__all__ = ["Gateway", "GatewaySettings"]
+
+_CHAT = "/v1/chat/completions"
+_MODELS = "/v1/models"
+_NO_RETRY = ((b"x-should-retry", b"false"),)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Limits of the gateway; sizes in bytes, times in seconds.
+
+    public_url: how people reach it from outside (`https://...`), for links; empty means as they came.
+    require_keys: off only where nobody but this machine can connect.
+    """
+
+    public_url: str = ""
+    require_keys: bool = True
+    body_bytes: int = 1 << 20
+    answer_seconds: float = 600.0
+    keep_alive_seconds: float = 10.0
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request: its names, its clock, and what has been shown of the answer."""
+
+    id: str
+    arrived: float
+    key: ApiKey | None = None
+    first_text: float | None = None
+    shown: str = ""
+    kept: bool = False
+
+    @property
+    def request_id(self) -> str:
+        return f"req_{self.id}"
+
+    @property
+    def audit_id(self) -> str:
+        return f"audit_{self.id}"
+
+
+class Gateway:
+    """The ASGI application; releases enter service with `serve` and leave it with `withdraw`."""
+
+    def __init__(
+        self,
+        *,
+        permits: Permits,
+        keys: ApiKeys,
+        duty: DutyLog,
+        documents: DocumentSource,
+        links: DocumentLinks,
+        settings: GatewaySettings | None = None,
+    ) -> None:
+        self.permits = permits
+        self.counters = Counters()
+        self.draining = False
+        self.settings = settings or GatewaySettings()
+        self._keys = keys
+        self._duty = duty
+        self._links = links
+        self._served: dict[str, ServedRelease] = {}
+        self._since: dict[str, int] = {}
+        self._watch = PermitWatch(permits)
+        self._rest = rest_app(self, documents, links)
+
+    def serve(self, served: ServedRelease) -> None:
+        """Put a release in service under its alias; answers of the one before it end by its permit."""
+        self._served[served.alias] = served
+        self._since[served.alias] = int(time.time())
+
+    def withdraw(self, alias: str) -> None:
+        """Take an alias out of service."""
+        self._served.pop(alias, None)
+        self._since.pop(alias, None)
+
+    def drain(self) -> None:
+        """Take no new request; answers under way go on to their end."""
+        self.draining = True
+
+    def cut_off(self) -> None:
+        """End the answers under way; their streams close with an error event."""
+        self._watch.stop_all(StopReason.SHUTDOWN)
+
+    def authorise(self, scope: Scope) -> ApiKey | None:
+        """Return the request's key, None where none is required; raises WireError (401)."""
+        if not self.settings.require_keys:
+            return None
+        scheme, _, token = header(scope, b"authorization").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
+        check = self._keys.verify(token.strip(), from_loopback=from_loopback(scope))
+        if check.key is None:
+            problem = check.problem or KeyProblem.UNKNOWN
+            raise _unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
+        return check.key
+
+    def states(self, key: ApiKey | None) -> list[dict[str, object]]:
+        """Return the workers that a key opens, with their releases and states."""
+        return [
+            {
+                "alias": served.alias,
+                "release": served.release,
+                "state": self._state(served).value,
+                "agent": served.agent.spec.digest,
+                "locale": served.agent.spec.locale,
+                "answering": served.queue.active,
+                "waiting": served.queue.waiting,
+            }
+            for served in self._open(key)
+        ]
+
+    def metrics(self) -> str:
+        """Return the counters in Prometheus's text format."""
+        queues = {id(served.queue): served.queue for served in self._served.values()}.values()
+        return self.counters.text(
+            {
+                "staffroom_answers_under_way": self._watch.live,
+                "staffroom_waiting": sum(queue.waiting for queue in queues),
+                "staffroom_workers": len(self._served),
+                "staffroom_workers_running": sum(
+                    self.permits.check(served.alias, served.release) for served in self._served.values()
+                ),
+            }
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self._rest(scope, receive, send)
+        else:
+            call = _Call(secrets.token_hex(16), time.perf_counter())
+            try:
+                await self._route(call, scope, receive, send)
+            except WireError as error:
+                await self._refuse(call, error, send)
+            except StaffroomError:
+                # The index cannot be read: no key can be checked, so nobody is let in.
+                closed = WireError(
+                    503, "the gateway cannot work now", code="unavailable", kind="server_error"
+                )
+                await self._refuse(call, closed, send)
+
+    async def _refuse(self, call: _Call, error: WireError, send: Send) -> None:
+        self.counters.refused(error.code)
+        await send_error(send, error, call.request_id, self._names(call, None))
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                self.cut_off()
+                await self._watch.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _route(self, call: _Call, scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        if path == _CHAT:
+            _require(method, "POST")
+            await self._chat(call, scope, receive, send)
+        elif path == _MODELS:
+            _require(method, "GET")
+            call.key = self.authorise(scope)
+            models = [self._model(served) for served in self._open(call.key)]
+            body = orjson.dumps({"object": "list", "data": models})
+            await send_json(send, 200, body, self._names(call, None))
+        elif path.startswith(_MODELS + "/"):
+            _require(method, "GET")
+            call.key = self.authorise(scope)
+            served = self._find(path.removeprefix(_MODELS + "/"), call.key)
+            await send_json(send, 200, orjson.dumps(self._model(served)), self._names(call, served))
+        else:
+            raise WireError(404, f"there is no {method} {path} here", code="unknown_url")
+
+    async def _chat(self, call: _Call, scope: Scope, receive: Receive, send: Send) -> None:
+        call.key = self.authorise(scope)
+        chat = read_chat(await read_body(scope, receive, self.settings.body_bytes))
+        served = self._find(chat.model, call.key)
+        exchange = self._begin(served, chat)
+        gone = asyncio.create_task(when_gone(receive, lambda: exchange.stop(StopReason.CLIENT_GONE)))
+        clock = asyncio.get_running_loop().call_later(
+            self.settings.answer_seconds, exchange.stop, StopReason.TOO_LONG
+        )
+        mark = Mark(
+            id=f"chatcmpl-{call.id}",
+            created=int(time.time()),
+            model=served.alias,
+            release=served.release,
+            audit_id=call.audit_id,
+            notice=served.notice,
+        )
+        base = self.settings.public_url or _base(scope)
+        try:
+            if chat.stream:
+                await self._stream(call, chat, mark, base, exchange, send)
+            else:
+                await self._plain(call, chat, mark, base, exchange, send)
+        finally:
+            # Also where the server cancels this task: nothing may go on computing for nobody.
+            if not call.kept:
+                exchange.stop(StopReason.SHUTDOWN)
+                self._keep(call, chat, exchange, None)
+            self._watch.remove(exchange)
+            clock.cancel()
+            gone.cancel()
+
+    def _begin(self, served: ServedRelease, chat: Chat) -> Exchange:
+        if self.draining:
+            raise WireError(503, "the gateway is shutting down", code="shutting_down", kind="server_error")
+        if not self.permits.check(served.alias, served.release):
+            raise self._standing(served)
+        try:
+            ticket = served.queue.admit()
+        except QueueFull as full:
+            seconds = str(int(full.retry_after)).encode()
+            raise WireError(
+                429,
+                "too many requests are waiting for this worker; try again later",
+                code="queue_full",
+                kind="rate_limit_error",
+                headers=((b"retry-after", seconds), (b"retry-after-ms", seconds + b"000")),
+            ) from full
+        exchange = Exchange(served, self.permits, chat, ticket)
+        self._watch.add(exchange)
+        return exchange
+
+    async def _plain(
+        self, call: _Call, chat: Chat, mark: Mark, base: str, exchange: Exchange, send: Send
+    ) -> None:
+        while not exchange.over:
+            await exchange.changed(self.settings.answer_seconds)
+        answer = self._finish(call, chat, exchange)
+        names = self._names(call, exchange.served)
+        if answer is None:
+            if exchange.stopped is not StopReason.CLIENT_GONE:
+                await send_error(send, exchange.error(), call.request_id, names)
+            return
+        await send_json(send, 200, completion_json(mark, chat, answer, self._citations(answer, base)), names)
+
+    async def _stream(
+        self, call: _Call, chat: Chat, mark: Mark, base: str, exchange: Exchange, send: Send
+    ) -> None:
+        chunks = Chunks(mark, chat)
+        opened = False
+        while True:
+            news = await exchange.changed(self.settings.keep_alive_seconds)
+            text = exchange.take()
+            if (text or exchange.answer is not None) and not exchange.permitted():
+                text = ""
+            if exchange.stopped is not None or (exchange.answer is not None and not text):
+                break
+            if news and not text:
+                continue
+            if not opened:
+                opened = True
+                await self._open_stream(call, exchange, send)
+                await send(_more(chunks.first()))
+            if text:
+                call.first_text = call.first_text or time.perf_counter()
+                call.shown += text
+                await send(_more(chunks.text(text)))
+            else:
+                await send(_more(b": the worker is busy\n\n"))
+        answer = self._finish(call, chat, exchange)
+        if answer is None:
+            if exchange.stopped is StopReason.CLIENT_GONE:
+                return
+            if opened:
+                event = error_event(exchange.error(), call.request_id)
+                await send({"type": "http.response.body", "body": event})
+            else:
+                await send_error(send, exchange.error(), call.request_id, self._names(call, exchange.served))
+            return
+        end = b""
+        if not opened:
+            await self._open_stream(call, exchange, send)
+            end = chunks.first()
+        if rest := _rest(answer.text, call.shown):
+            end += chunks.text(rest)
+        end += chunks.last(answer, self._citations(answer, base)) + DONE
+        await send({"type": "http.response.body", "body": end})
+
+    async def _open_stream(self, call: _Call, exchange: Exchange, send: Send) -> None:
+        headers = [
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+            *self._names(call, exchange.served),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    def _finish(self, call: _Call, chat: Chat, exchange: Exchange) -> AgentAnswer | None:
+        """Return the answer if it may be completed: permitted, the same as shown, and recorded."""
+        answer = exchange.answer if exchange.permitted() else None
+        if answer is not None and not answer.text.startswith(call.shown.rstrip()):
+            exchange.stop(StopReason.CHANGED)
+            exchange.problem = f"shown: {call.shown!r}"
+        if exchange.stopped is not None:
+            answer = None
+        return answer if self._keep(call, chat, exchange, answer) else None
+
+    def _keep(self, call: _Call, chat: Chat, exchange: Exchange, answer: AgentAnswer | None) -> bool:
+        call.kept = True
+        ended = time.perf_counter()
+        made = exchange.answer
+        outcome = answer.outcome.value if answer else (exchange.stopped or StopReason.INTERNAL).value
+        served = exchange.served
+        entry = DutyRecord(
+            audit_id=call.audit_id,
+            at=utc_now(),
+            alias=served.alias,
+            release=served.release,
+            key=call.key.id if call.key else "",
+            outcome=outcome,
+            chunks=made.retrieved if made else (),
+            tokens_in=made.tokens_in if made else 0,
+            tokens_out=made.tokens_out if made else 0,
+            first_text_seconds=None if call.first_text is None else call.first_text - call.arrived,
+            seconds=ended - call.arrived,
+            question=chat.turns[-1].content,
+            answer=answer.text if answer else call.shown,
+            problem=exchange.problem,
+        )
+        try:
+            self._duty.record(entry)
+        except StaffroomError as error:
+            if exchange.stopped is None:
+                exchange.stop(StopReason.UNRECORDED)
+            exchange.problem = str(error)
+            outcome = StopReason.UNRECORDED.value
+        self.counters.ended(served.alias, outcome, entry.tokens_in, entry.tokens_out, entry.seconds)
+        return exchange.stopped is None
+
+    def _find(self, alias: str, key: ApiKey | None) -> ServedRelease:
+        served = self._served.get(alias)
+        if served is None:
+            known = ", ".join(found.alias for found in self._open(key)) or "none"
+            raise WireError(
+                404,
+                f"there is no worker `{alias[:80]}`; those that your key opens: {known}",
+                code="model_not_found",
+                param="model",
+            )
+        if key is not None and not key.opens(alias):
+            raise WireError(
+                403, f"your key is not for worker `{alias}`", code="model_not_allowed", param="model"
+            )
+        return served
+
+    def _open(self, key: ApiKey | None) -> list[ServedRelease]:
+        return [served for alias, served in sorted(self._served.items()) if key is None or key.opens(alias)]
+
+    def _state(self, served: ServedRelease) -> DutyState:
+        if self.permits.check(served.alias, served.release):
+            return DutyState.RUNNING
+        state = self.permits.state(served.alias)
+        return DutyState.RETIRED if state is DutyState.RETIRED else DutyState.SUSPENDED
+
+    def _standing(self, served: ServedRelease) -> WireError:
+        if self._state(served) is DutyState.RETIRED:
+            message, code, status = "this worker is retired", "worker_retired", 410
+        else:
+            message, code, status = (
+                "this worker has been stopped by the people who answer for it",
+                StopReason.SUSPENDED.value,
+                503,
+            )
+        return WireError(status, message, code=code, kind="server_error", headers=_NO_RETRY)
+
+    def _model(self, served: ServedRelease) -> dict[str, object]:
+        return {
+            "id": served.alias,
+            "object": "model",
+            "created": self._since[served.alias],
+            "owned_by": "staffroom",
+            "staffroom": {
+                "release": served.release,
+                "state": self._state(served).value,
+                "locale": served.agent.spec.locale,
+            },
+        }
+
+    def _citations(self, answer: AgentAnswer, base: str) -> list[dict[str, object]]:
+        return [citation_json(each, base + self._links.path(each)) for each in answer.citations]
+
+    def _names(self, call: _Call, served: ServedRelease | None) -> list[tuple[bytes, bytes]]:
+        names = [(b"x-request-id", call.request_id.encode())]
+        if served is not None:
+            names += [
+                (b"x-staffroom-release", served.release.encode()),
+                (b"x-staffroom-audit", call.audit_id.encode()),
+                (b"x-staffroom-ai-generated", b"true"),
+            ]
+        return names
+
+
+def _rest(text: str, shown: str) -> str:
+    """Return what of the text was not shown yet; white space at the end of what was shown does not count."""
+    return text[len(shown) :] if text.startswith(shown) else text[len(shown.rstrip()) :]
+
+
+def _more(body: bytes) -> dict[str, object]:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+def _base(scope: Scope) -> str:
+    # The address the connection was made to, not the Host header: that one is the client's to invent.
+    host, port = scope.get("server") or ("127.0.0.1", None)
+    if port is None:
+        return ""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scope['scheme']}://{shown}:{port}"
+
+
+def _require(method: str, allowed: str) -> None:
+    if method != allowed:
+        raise WireError(
+            405,
+            f"use {allowed} here, not {method}",
+            code="method_not_allowed",
+            headers=((b"allow", allowed.encode()),),
+        )
+
+
+def _unauthorised(message: str, code: str) -> WireError:
+    return WireError(
+        401,
+        message,
+        code=code,
+        kind="authentication_error",
+        headers=((b"www-authenticate", b"Bearer"),),
+    )

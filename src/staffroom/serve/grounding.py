@@ -1,0 +1,140 @@
+"""Deterministic checks of an answer against the excerpts it rests on, and its citations.
+
+1. a number in the answer stands in an excerpt or in the question, whatever its notation (十五, 15, １５);
+2. where the question asks for a quantity, the first sentence must name one or the answer is not an answer.
+
+It knows nothing of meaning: a false sentence without numbers passes.
+"""
+
+import re
+from collections.abc import Sequence
+
+from staffroom.records.agent import Citation, Retrieved
+from staffroom.text.ngrams import ngram_terms
+from staffroom.text.numbers import numbers_in
+
+__all__ = ["Grounding", "asks_for_quantity", "cite", "plain_marks", "split_sentence"]
+
+_MARK = re.compile(r"[【\[]\s*(\d{1,2})\s*[】\]]")
+_SENTENCE_END = re.compile(r"[。！？!?；;\n]|\.(?=\s)")
+_QUANTITY_ZH = re.compile(r"多少|幾(?!乎)|多久|多長|多大年紀|百分之幾|何時(?:以前|之前)|期限")
+_QUANTITY_EN = re.compile(
+    r"\bhow (?:much|many|long|old|often|far)\b|\bwhat (?:percentage|share|fee|fine|amount)\b", re.I
+)
+_QUOTE_CHARACTERS = 200
+
+
+def asks_for_quantity(question: str) -> bool:
+    """Say whether a question asks for an amount, a number, a period or a share."""
+    return bool(_QUANTITY_ZH.search(question) or _QUANTITY_EN.search(question))
+
+
+def split_sentence(text: str) -> tuple[str, str]:
+    """Split a growing text after its last finished sentence: (finished, rest); finished may be empty."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    if not ends:
+        return "", text
+    end = ends[-1]
+    while (mark := _MARK.match(text, end)) is not None:
+        end = mark.end()
+    return text[:end], text[end:]
+
+
+class Grounding:
+    """What the excerpts of one question allow an answer to say."""
+
+    def __init__(self, question: str, found: Sequence[Retrieved]) -> None:
+        self._question = question
+        self._found = tuple(found)
+        self._allowed = set(numbers_in(question))
+        for item in found:
+            self._allowed.update(numbers_in(item.text))
+            self._allowed.update(numbers_in(" ".join(item.heading_path)))
+        self._wants_quantity = asks_for_quantity(question)
+        self._first = True
+
+    def objection(self, sentence: str) -> str:
+        """Return why a sentence may not be released, or an empty string."""
+        bare = _MARK.sub("", sentence)
+        numbers = numbers_in(bare)
+        strange = [number for number in numbers if number not in self._allowed]
+        if strange:
+            return f"the number {strange[0]} stands in no excerpt"
+        first, self._first = self._first, False
+        if first and self._wants_quantity and not numbers:
+            return "the question asks for a quantity and the answer names none"
+        return ""
+
+    def best_quote(self) -> str | None:
+        """Return the sentence of the excerpts that shares most words with the question, as a quotation.
+
+        None where the question asks for a quantity and no such sentence names one.
+        """
+        wanted = {term for term in ngram_terms(self._question) if len(term) > 1}
+        best: tuple[float, str, int] | None = None
+        for number, item in enumerate(self._found, start=1):
+            for sentence in _sentences(item.text):
+                if self._wants_quantity and not numbers_in(sentence):
+                    continue
+                terms = {term for term in ngram_terms(sentence) if len(term) > 1}
+                score = len(wanted & terms) / (1 + len(terms)) ** 0.5 / number**0.25
+                if terms and (best is None or score > best[0]):
+                    best = (score, sentence, number)
+        if best is None or best[0] <= 0:
+            return None
+        return f"「{best[1][:_QUOTE_CHARACTERS]}」[{best[2]}]"
+
+
+def plain_marks(text: str, excerpts: int) -> str:
+    """Turn marks such as 【1】 into [1]; a mark of an excerpt that was not shown is dropped."""
+    shown = _MARK.sub(
+        lambda mark: f"[{int(mark.group(1))}]" if 1 <= int(mark.group(1)) <= excerpts else "", text
+    )
+    return re.sub(r"[ \t]+(?=[。，；！？])", "", shown)
+
+
+def cite(text: str, found: Sequence[Retrieved]) -> tuple[str, tuple[Citation, ...]]:
+    """Return an answer with its citations, numbered as the excerpts were; `text` has marks [n].
+
+    Where it has none, the excerpt that shares most words with it is cited, and its mark is put at the end. A
+    citation opens at the sentence of its chunk that shares most words with the answer.
+    """
+    named = sorted({int(mark.group(1)) for mark in _MARK.finditer(text)})
+    if not named and found:
+        named = [_closest(text, found)]
+        text = f"{text} [{named[0]}]"
+    return text, tuple(_citation(number, found[number - 1], text) for number in named)
+
+
+def _closest(text: str, found: Sequence[Retrieved]) -> int:
+    wanted = {term for term in ngram_terms(text) if len(term) > 1}
+    shares = [len(wanted & set(ngram_terms(item.text))) for item in found]
+    return shares.index(max(shares)) + 1
+
+
+def _citation(number: int, item: Retrieved, answer: str) -> Citation:
+    wanted = {term for term in ngram_terms(answer) if len(term) > 1}
+    quote, best = "", -1.0
+    for sentence in _sentences(item.text):
+        terms = {term for term in ngram_terms(sentence) if len(term) > 1}
+        score = len(wanted & terms) / (1 + len(terms)) ** 0.5
+        if score > best:
+            quote, best = sentence, score
+    offset = item.text.find(quote) if quote else 0
+    start = item.start + max(offset, 0)
+    return Citation(
+        number=number,
+        chunk_id=item.chunk_id,
+        document=item.document_name,
+        document_digest=item.document_digest,
+        heading=" ".join(item.heading_path),
+        page=item.page,
+        start=start,
+        end=start + len(quote) if quote else item.end,
+        quote=quote,
+        as_of=item.as_of,
+    )
+
+
+def _sentences(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"(?<=[。！？；\n])|(?<=\.)\s", text) if part.strip()]

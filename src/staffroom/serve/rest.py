@@ -1,0 +1,109 @@
+"""The routes that are not hot: health, counters, a look at the workers, and the document page."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Scope
+
+from staffroom.serve.asgi import from_loopback
+from staffroom.serve.documents import (
+    DocumentLinks,
+    DocumentSource,
+    document_headers,
+    document_page,
+    missing_page,
+    page_language,
+)
+from staffroom.serve.wire import WireError, error_body
+from staffroom.store import ApiKey
+
+__all__ = ["Observed", "rest_app"]
+
+_Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Observed(Protocol):
+    """What these routes ask of the gateway."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether the gateway takes no new request."""
+        ...
+
+    def authorise(self, scope: Scope) -> ApiKey | None:
+        """Return the request's key; raises WireError."""
+        ...
+
+    def states(self, key: ApiKey | None) -> list[dict[str, object]]:
+        """Return the workers that a key opens."""
+        ...
+
+    def metrics(self) -> str:
+        """Return the counters."""
+        ...
+
+
+def rest_app(observed: Observed, documents: DocumentSource, links: DocumentLinks) -> Starlette:
+    """Return the application for everything outside `/v1`."""
+
+    async def health(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(_: Request) -> Response:
+        if observed.draining:
+            return PlainTextResponse("draining\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+    async def metrics(request: Request) -> Response:
+        if not from_loopback(request.scope):
+            observed.authorise(request.scope)
+        return PlainTextResponse(observed.metrics(), media_type="text/plain; version=0.0.4")
+
+    async def workers(request: Request) -> Response:
+        key = observed.authorise(request.scope)
+        return JSONResponse({"workers": observed.states(key)})
+
+    return Starlette(
+        routes=[
+            Route("/healthz", health),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+            Route("/api/workers", workers),
+            Route("/documents/{digest}", _document_route(documents, links)),
+        ],
+        exception_handlers={WireError: _refuse},
+    )
+
+
+def _document_route(documents: DocumentSource, links: DocumentLinks) -> _Handler:
+    async def document(request: Request) -> Response:
+        language = page_language(request.headers.get("accept-language", ""))
+        headers = document_headers(language)
+        digest = request.path_params["digest"]
+        found = None
+        # One answer for a bad link and for a document that is not there: a stranger learns neither.
+        if links.opens(digest, request.query_params.get("sig", "")):
+            found = await asyncio.to_thread(documents, digest)
+        if found is None:
+            return HTMLResponse(missing_page(language), status_code=404, headers=headers)
+        start, end = _offset(request, "start"), _offset(request, "end")
+        return HTMLResponse(document_page(found, start, end, language), headers=headers)
+
+    return document
+
+
+def _offset(request: Request, name: str) -> int:
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    if not isinstance(error, WireError):
+        raise error
+    headers = {name.decode(): value.decode() for name, value in error.headers}
+    return Response(error_body(error, ""), error.status, headers, "application/json")

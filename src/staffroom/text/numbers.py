@@ -1,0 +1,139 @@
+"""The numbers that a text names, in one notation, whatever script they were written in.
+
+Arabic (with separators, full-width), Chinese (十五, 二萬, 百分之五, 二分之一, 半) and English words up to a hundred.
+A single Chinese numeral counts only where a unit follows, because 一 is also part of words such as 一般.
+"""
+
+import re
+import unicodedata
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+__all__ = ["chinese_number", "numbers_in"]
+
+_DIGITS = {
+    "〇": 0,
+    "零": 0,
+    "一": 1,
+    "二": 2,
+    "兩": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+}
+_SMALL = {"十": 10, "百": 100, "千": 1000}
+_LARGE = {"萬": 10**4, "億": 10**8}
+_NUMERAL = "〇零一二兩三四五六七八九十百千萬億"
+_UNITS = "日天週周月年歲時分秒元塊個人名位次件張頁份倍成級號樓公坪冊本戶筆種款項條章%％成期階輛台臺間房班路科隻枝枚通封瓶箱袋包點里"
+_ONE_UNITS = "日天週周月年歲小元千百萬成倍半"
+_ARABIC = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
+_SHARE = re.compile(rf"([{_NUMERAL}]+)分之([{_NUMERAL}]+)")
+_CHINESE = re.compile(rf"[{_NUMERAL}]+(?:點[〇零一二三四五六七八九]+)?")
+_MIXED = re.compile(r"(?:\d+(?:\.\d+)?\s*[十百千萬億]+)+")
+_MIXED_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([十百千萬億]+)")
+_WORDS = {
+    word: value
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen".split()
+    )
+}
+_TENS = {
+    word: 10 * value
+    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
+_ENGLISH = re.compile(
+    r"\b(?:("
+    + "|".join(_TENS)
+    + r")(?:[- ]("
+    + "|".join(list(_WORDS)[1:10])
+    + r"))?|("
+    + "|".join(_WORDS)
+    + r"))\b",
+    re.IGNORECASE,
+)
+
+
+def numbers_in(text: str) -> list[str]:
+    """Return the numbers of a text in order of kind, each as a plain decimal or fraction such as `15`, `0.5`, `1/3`."""
+    plain = unicodedata.normalize("NFKC", text)
+    found: list[str] = []
+
+    def take_mixed(match: re.Match[str]) -> str:
+        total = Decimal(0)
+        for amount, signs in _MIXED_PART.findall(match.group()):
+            scale = 1
+            for sign in signs:
+                scale *= _SMALL.get(sign) or _LARGE[sign]
+            total += Decimal(amount) * scale
+        found.append(_plain(total))
+        return " "
+
+    def take_share(match: re.Match[str]) -> str:
+        below, above = chinese_number(match.group(1)), chinese_number(match.group(2))
+        if below and above is not None:
+            found.append(str(above) if below == 100 else _share(Fraction(above, below)))
+        return " "
+
+    plain = _SHARE.sub(take_share, _MIXED.sub(take_mixed, plain))
+    for match in _ARABIC.finditer(plain):
+        try:
+            found.append(_plain(Decimal(match.group().replace(",", ""))))
+        except InvalidOperation:  # pragma: no cover (the pattern admits decimals only)
+            continue
+    for match in _CHINESE.finditer(plain):
+        after = plain[match.end() : match.end() + 1]
+        whole = match.group()
+        if len(whole) == 1 and after not in (_ONE_UNITS if whole in "一兩" else _UNITS):
+            continue
+        value = _chinese_text(whole)
+        if value is not None:
+            found.append(value)
+    found += ["0.5"] * len(re.findall(r"半(?=[年月日天天數價額個小])|(?<=[一折減])半", plain))
+    for tens, ones, small in _ENGLISH.findall(plain):
+        value_of = (
+            _TENS[tens.lower()] + (_WORDS[ones.lower()] if ones else 0) if tens else _WORDS[small.lower()]
+        )
+        if not (small and value_of == 1):
+            found.append(str(value_of))
+    return found
+
+
+def chinese_number(text: str) -> int | None:
+    """Return the value of a Chinese numeral such as 二萬五千 or 一〇五, None where it is not one."""
+    if not text or any(sign not in _NUMERAL for sign in text):
+        return None
+    if all(sign in _DIGITS for sign in text):
+        return int("".join(str(_DIGITS[sign]) for sign in text))
+    total = section = digit = 0
+    for sign in text:
+        if sign in _DIGITS:
+            digit = _DIGITS[sign]
+        elif sign in _SMALL:
+            section += (digit or 1) * _SMALL[sign]
+            digit = 0
+        else:
+            total = (total + section + digit or 1) * _LARGE[sign]
+            section = digit = 0
+    return total + section + digit
+
+
+def _chinese_text(text: str) -> str | None:
+    whole, _, part = text.partition("點")
+    value = chinese_number(whole)
+    if value is None:
+        return None
+    return f"{value}.{''.join(str(_DIGITS[sign]) for sign in part)}" if part else str(value)
+
+
+def _plain(value: Decimal) -> str:
+    text = format(value.normalize(), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _share(value: Fraction) -> str:
+    return "0.5" if value == Fraction(1, 2) else f"{value.numerator}/{value.denominator}"

@@ -13,13 +13,15 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 PEERS := $(basename $(notdir $(wildcard benchmarks/peers/*.txt)))
 
 .DEFAULT_GOAL := help
-.PHONY: help hire test test-e2e docs lock bench-peers clean
+.PHONY: help hire ocr test test-e2e docs lock bench-peers clean
 
 help: ## show what there is
 	@sed -n 's/^\([a-zA-Z0-9%_-]*\):[^#]*## /  make \1\t/p' Makefile | expand -t 22
 
 hire: $(VENV)/.run ## set up, hire the worker of the example (JOB=path for another), show the result
 	@if [ -t 0 ]; then $(BIN)/staffroom hire "$(JOB)"; else $(BIN)/staffroom hire "$(JOB)" --yes; fi
+
+ocr: $(VENV)/.ocr ## add what reads scans and pictures
 
 test: $(VENV)/.dev ## all checks and tests, with the smallest real model
 	$(BIN)/ruff check .
@@ -43,7 +45,9 @@ docs: $(VENV)/.dev ## write docs/reference/ anew from the program itself
 
 lock: $(VENV)/.lock ## resolve all dependencies anew and pin them
 	$(COMPILE) --upgrade --group build --output-file requirements/run.txt >/dev/null
-	$(COMPILE) --upgrade --group build --extra ocr --extra dev --constraint requirements/run.txt \
+	$(COMPILE) --upgrade --group build --extra ocr --constraint requirements/run.txt \
+	  --output-file requirements/ocr.txt >/dev/null
+	$(COMPILE) --upgrade --group build --extra ocr --extra dev --constraint requirements/ocr.txt \
 	  --output-file requirements/dev.txt >/dev/null
 	$(subst pyproject.toml,,$(COMPILE)) --upgrade --group lock --output-file requirements/lock.txt >/dev/null
 
@@ -61,11 +65,16 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/.made
 	@$(PIP) $(EDITABLE)
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/run.txt pyproject.toml | $(VENV)/.made
+$(VENV)/.ocr: requirements/ocr.txt | $(VENV)/.run
+	@echo "installing the pinned OCR packages into $(VENV)"
+	@$(PIP) $(LOCKED) -r requirements/ocr.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/run.txt requirements/ocr.txt pyproject.toml | $(VENV)/.made
 	@echo "installing the pinned dependencies and tools into $(VENV) (once; some minutes)"
 	@$(PIP) $(LOCKED) -r requirements/dev.txt
 	@$(PIP) $(EDITABLE)
-	@touch $@ $(VENV)/.run
+	@touch $@ $(VENV)/.run $(VENV)/.ocr
 
 $(VENV)/.lock: requirements/lock.txt | $(VENV)/.made
 	@$(PIP) $(LOCKED) -r requirements/lock.txt

@@ -48,10 +48,11 @@ class NetworkGuard:
             if sock.family != socket.AF_UNIX and address is not None:
                 self._judge(event, address[0])
         elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
-            self._judge(event, args[0])
+            self._judge(event, args[0], resolving=True)
 
-    def _judge(self, event: str, host: object) -> None:
-        if self.reach is Reach.UNIX or not _is_loopback(host):
+    def _judge(self, event: str, host: object, *, resolving: bool = False) -> None:
+        # Resolving an address that is a number already asks nobody.
+        if self.reach is Reach.UNIX or not (_is_loopback(host) or (resolving and _is_number(host))):
             self._refuse(f"{event} to {host!r}", counted=True)
 
     def _refuse(self, what: str, *, counted: bool) -> None:
@@ -72,6 +73,14 @@ def _is_loopback(host: object) -> bool:
         return ipaddress.ip_address(str(host)).is_loopback
     except ValueError:
         return False
+
+
+def _is_number(host: object) -> bool:
+    try:
+        ipaddress.ip_address(host.decode("ascii", "replace") if isinstance(host, bytes) else str(host))
+    except ValueError:
+        return False
+    return True
 
 
 def _reach_of(path: Path) -> Reach:

@@ -64,6 +64,7 @@ def chat(
         opened: AbstractAsyncContextManager[OpenWorker] = open_worker(home_of(terminal), alias)
         worker = loop.run(_enter(opened))
         try:
+            _require_permit(terminal, worker, alias)
             if once is None:
                 _Conversation(terminal, loop, worker, alias).go_on()
             else:
@@ -80,21 +81,20 @@ async def _leave(opened: AbstractAsyncContextManager[OpenWorker]) -> None:
     await opened.__aexit__(None, None, None)
 
 
+def _require_permit(terminal: Terminal, worker: OpenWorker, alias: str) -> None:
+    if not worker.permitted():
+        raise StaffroomError(terminal.t("{alias} is stopped", alias=alias), hint=f"staffroom resume {alias}")
+
+
 async def _ask(worker: OpenWorker, alias: str, turns: Sequence[ChatTurn], terminal: Terminal) -> AgentAnswer:
     """Return the answer, streaming it where a person reads; a permit that goes ends it at the next piece."""
 
-    def check() -> None:
-        if not worker.permitted():
-            raise StaffroomError(
-                terminal.t("{alias} is stopped", alias=alias), hint=f"staffroom resume {alias}"
-            )
-
     def on_text(piece: str) -> None:
-        check()
+        _require_permit(terminal, worker, alias)
         if not terminal.as_json:
             terminal.write(piece)
 
-    check()
+    _require_permit(terminal, worker, alias)
     return await worker.agent.answer(turns, on_text=on_text)
 
 

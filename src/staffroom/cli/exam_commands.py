@@ -11,7 +11,7 @@ from staffroom.cli.terminal import JsonFlag, Terminal, home_of, terminal_of
 __all__ = ["check", "run"]
 
 _FAILED = 3
-_STYLES = {"error": "red", "warning": "yellow", "note": ""}
+_STYLES: Mapping[str, str] = {"error": "red", "warning": "yellow", "note": ""}
 
 
 def run(

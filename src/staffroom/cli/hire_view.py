@@ -12,7 +12,10 @@ __all__ = ["show_explained", "show_result"]
 
 _ADDRESS = "http://127.0.0.1:8321/v1"
 _MOST_COLUMNS = 4
-_STYLES = {"promoted": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
+_STYLES: Mapping[str, str] = {"promoted": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
+
+_FACET_WORDS: Mapping[str, str] = {"promoted": "passed", "rejected": "not passed", "undecided": "open"}
+"""A facet passes; it is the worker that is promoted."""
 
 Row = Mapping[str, Any]
 
@@ -26,6 +29,7 @@ def show_result(terminal: Terminal, value: Row, *, since: str = "") -> None:
     if value.get("dry_run"):
         line()
         line(t("A dry run with a fake engine: its scores say nothing about any model."), "yellow")
+    _show_documents(terminal, value.get("documents") or {})
     _show_candidates(terminal, value)
     _show_gate(terminal, value)
     _show_decision(terminal, value)
@@ -45,6 +49,14 @@ def show_explained(terminal: Terminal, value: Row) -> None:
         terminal.line(t("Nothing would run: every step is kept."))
     else:
         terminal.line(t("Steps after the last one listed depend on its outcome."))
+
+
+def _show_documents(terminal: Terminal, documents: Row) -> None:
+    """Name what was left out: a worker that lacks a document must not look complete."""
+    for name, _, message in documents.get("skipped", ()):
+        terminal.line(terminal.t("Skipped document {name}: {reason}", name=name, reason=message), "yellow")
+    for warning in documents.get("warnings", ()):
+        terminal.line(terminal.t("Document: {warning}", warning=warning), "yellow")
 
 
 def _show_candidates(terminal: Terminal, value: Row) -> None:
@@ -118,7 +130,7 @@ def _show_gate(terminal: Terminal, value: Row) -> None:
         tested = f"{row['passed']:g}/{row['tested']}" if gated and row.get("tested") else "–"
         threshold = f"{row['threshold']:g}" if row.get("threshold") is not None else "–"
         interval = f"{row['low']:.2f}–{row['high']:.2f}"
-        verdict = t(row["verdict"])
+        verdict = t(_FACET_WORDS.get(row["verdict"], row["verdict"]))
         table.add_row(
             row["facet"], str(row["n"]), f"{row['score']:.2f}", interval, threshold, tested, verdict
         )
@@ -130,8 +142,12 @@ def _show_gate(terminal: Terminal, value: Row) -> None:
 
 def _show_decision(terminal: Terminal, value: Row) -> None:
     verdict = str(value.get("verdict", ""))
+    reason = value.get("reasons", {}).get(terminal.t.language) or value.get("reason", "")
+    word = terminal.t(verdict)
+    # The reason begins with the verdict where both are in one language.
+    said = reason if reason.lower().startswith(word.lower()) else f"{word}: {reason}"
     terminal.line()
-    terminal.line(f"{terminal.t(verdict).upper()}: {value.get('reason', '')}", _STYLES.get(verdict, "bold"))
+    terminal.line(said, _STYLES.get(verdict, "bold"))
     if value.get("release"):
         terminal.line(terminal.t("Release {digest}", digest=value["release"]))
 
@@ -156,9 +172,17 @@ def _show_next(terminal: Terminal, value: Row) -> None:
     for label, command in rows:
         line(f"  {label}: {command}")
     if value.get("checkpoint"):
-        line()
-        line(t("Keep this checkpoint: with it anybody can prove later that nothing before it was changed."))
-        terminal.write(str(value["checkpoint"]).rstrip("\n") + "\n")
+        _show_checkpoint(terminal, str(value["checkpoint"]))
+
+
+def _show_checkpoint(terminal: Terminal, note: str) -> None:
+    """Show origin, size and root: the signatures are long, and `log checkpoint` prints the whole note."""
+    origin, size, root = [*note.splitlines(), "", "", ""][:3]
+    t, line = terminal.t, terminal.line
+    line()
+    line(t("Keep this checkpoint: with it anybody can prove later that nothing before it was changed."))
+    line(t("  log {origin}, {size} entries, root {root}", origin=origin, size=size, root=root))
+    line(t("  with its signatures: {command}", command="staffroom log checkpoint > checkpoint.txt"))
 
 
 def _table(title: str) -> "Table":

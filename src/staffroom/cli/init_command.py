@@ -26,7 +26,7 @@ class StarterLocale(StrEnum):
 def init(
     context: typer.Context,
     folder: Annotated[
-        Path, typer.Argument(help="Where to write; made if need be.", metavar="[FOLDER]")
+        Path, typer.Argument(help="Where to write; made if need be.", metavar="FOLDER")
     ] = Path(),
     locale: Annotated[
         StarterLocale | None,

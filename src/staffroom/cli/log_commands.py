@@ -41,7 +41,7 @@ def verify(
 def show(
     context: typer.Context,
     index: Annotated[
-        int | None, typer.Argument(help="Show this entry in full.", metavar="[INDEX]", min=0)
+        int | None, typer.Argument(help="Show this entry in full.", metavar="INDEX", min=0)
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -23,14 +23,15 @@ def serve(
 
     from staffroom.pipeline import service
 
-    t = terminal.t
+    t, home = terminal.t, home_of(terminal)
 
     def on_ready(url: str) -> None:
         def draw() -> None:
             terminal.line(t("Serving at {url}/v1 (Ctrl-C ends it)", url=url.removesuffix("/v1")), "bold")
-            terminal.line(t("A key for clients: {command}", command="staffroom key create NAME"))
+            terminal.line(t("A key for this machine is in {path}", path=home.keys / "loopback.key"))
+            terminal.line(t("A key for other clients: {command}", command="staffroom key create NAME"))
 
         terminal.give({"url": url}, draw)
 
-    asyncio.run(service.serve(home_of(terminal), host, port, on_ready))
+    asyncio.run(service.serve(home, host, port, on_ready))
     terminal.note(t("ended: no answer is under way any more"))

@@ -18,6 +18,7 @@ from staffroom.engine.errors import EngineStartError
 __all__ = ["LlamaProcess", "physical_cores", "start_llama_process"]
 
 _CHILD = Path(__file__).with_name("llama_child.py")
+_FOLDER = "staffroom-engine-"
 _TAIL_BYTES = 4096
 _TAIL_LINES = 12
 _STOP_SECONDS = 2.0
@@ -76,7 +77,8 @@ async def start_llama_process(
     `log_path` receives all it says (a file in the socket's folder when None). Raises EngineStartError when it
     does not serve within `seconds`, with the last lines of its log.
     """
-    folder = Path(tempfile.mkdtemp(prefix="staffroom-"))
+    _remove_left_behind()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
     key = secrets.token_urlsafe(32)
     log = log_path if log_path is not None else folder / "engine.log"
     try:
@@ -105,6 +107,28 @@ async def start_llama_process(
         await child.stop()
         raise
     return child
+
+
+def _remove_left_behind() -> None:
+    """Remove socket folders of parents that were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        try:
+            ours = folder.lstat().st_uid == os.getuid()
+            if ours and owner.isdecimal() and not _runs(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def physical_cores() -> int:

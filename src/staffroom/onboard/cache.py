@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from staffroom.records.errors import StaffroomError
+
 __all__ = ["OnboardCache"]
 
 
@@ -16,14 +18,20 @@ class OnboardCache:
     """A SQLite file of vectors (float32) and of read documents, keyed by digest; one writer at a time."""
 
     def __init__(self, path: Path) -> None:
+        """Open or make the file; one that is damaged is made anew."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, timeout=30)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.executescript(
-            "CREATE TABLE IF NOT EXISTS vectors (embedder TEXT, text TEXT, vector BLOB NOT NULL,"
-            " PRIMARY KEY (embedder, text)) WITHOUT ROWID;"
-            "CREATE TABLE IF NOT EXISTS readings (key TEXT PRIMARY KEY, value BLOB NOT NULL);"
-        )
+        try:
+            self._database = _open(path)
+        except sqlite3.OperationalError as error:
+            raise StaffroomError(
+                f"the cache of readings cannot be opened ({error})",
+                where=str(path),
+                hint="check who owns it (`ls -l`) and whether another process keeps it",
+            ) from error
+        except sqlite3.DatabaseError:
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                path.with_name(name).unlink(missing_ok=True)
+            self._database = _open(path)
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -72,3 +80,18 @@ class OnboardCache:
         """Keep what was read from a document."""
         with self._database:
             self._database.execute("INSERT OR REPLACE INTO readings VALUES (?, ?)", (key, value))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=30)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.executescript(
+            "CREATE TABLE IF NOT EXISTS vectors (embedder TEXT, text TEXT, vector BLOB NOT NULL,"
+            " PRIMARY KEY (embedder, text)) WITHOUT ROWID;"
+            "CREATE TABLE IF NOT EXISTS readings (key TEXT PRIMARY KEY, value BLOB NOT NULL);"
+        )
+    except sqlite3.DatabaseError:
+        database.close()
+        raise
+    return database

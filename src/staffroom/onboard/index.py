@@ -5,13 +5,15 @@ Built from cached parts, so that one changed file re-reads and re-embeds that fi
 2. embed each chunk and each of its passages that the cache does not hold;
 3. write the file: chunks, character n-grams in FTS5, vectors, and the extracted texts that citations open.
 
+The name covers every text that an agent can quote; vectors and n-grams follow from the texts and are not in it,
+because floats differ between machines.
+
 It must not know questions, exams or models that answer.
 """
 
-import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +22,14 @@ import numpy as np
 
 from staffroom.engine.embed import Embedder
 from staffroom.onboard.cache import OnboardCache
-from staffroom.records.digests import digest_bytes, digest_value
+from staffroom.records.digests import canonical_json, digest_bytes, digest_value
 from staffroom.records.documents import Chunk, ReadDocument
 from staffroom.records.protocols import Progress
 from staffroom.text.ngrams import ngram_terms
 
-__all__ = ["INDEX_FORMAT", "IndexSummary", "build_index", "index_digest", "passages_of"]
+__all__ = ["INDEX_FORMAT", "IndexSummary", "build_index", "contents_digest", "index_digest", "passages_of"]
 
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 _PASSAGE_CHARACTERS = 60
 _EMBED_BATCH = 16
 
@@ -61,15 +63,20 @@ def passages_of(chunk: Chunk) -> list[str]:
 
 def index_digest(documents: Sequence[ReadDocument], chunks: Sequence[Chunk], embedder: str) -> str:
     """Return the name of the index of these chunks: equal inputs give equal digests on every machine."""
+    return contents_digest(embedder, map(_document_row, documents), map(_chunk_json, chunks))
+
+
+def contents_digest(embedder: str, documents: Iterable[Sequence[str | None]], chunks: Iterable[str]) -> str:
+    """Return the same name from rows as the file holds them.
+
+    documents: digest, name, media type, as-of date, reader and text of each.  chunks: canonical JSON of each.
+    """
     return digest_value(
         {
             "format": INDEX_FORMAT,
             "embedder": embedder,
-            "documents": [
-                [document.source.digest, document.source.name, document.extracted.reader]
-                for document in documents
-            ],
-            "chunks": [[chunk.id, chunk.document_digest, chunk.as_of] for chunk in chunks],
+            "documents": [[*row[:-1], digest_bytes(str(row[-1]).encode())] for row in documents],
+            "chunks": [digest_bytes(chunk.encode()) for chunk in chunks],
         }
     )
 
@@ -151,26 +158,16 @@ def _write(
             "dimensions": str(embedder.dimensions),
         }
         database.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
-        for document in documents:
-            source, extracted = document.source, document.extracted
-            database.execute(
-                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    source.digest,
-                    source.name,
-                    source.media_type,
-                    source.as_of,
-                    extracted.reader,
-                    extracted.text,
-                ),
-            )
+        database.executemany(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)", [_document_row(item) for item in documents]
+        )
         for number, chunk in enumerate(chunks, start=1):
             own, *fine = cache.vectors(
                 embedder.digest, [digest_bytes(text.encode()) for text in _texts_to_embed([chunk])]
             )
             database.execute(
                 "INSERT INTO chunks VALUES (?, ?, ?, ?)",
-                (number, chunk.id, json.dumps(chunk.as_json(), ensure_ascii=False), _blob(own)),
+                (number, chunk.id, _chunk_json(chunk), _blob(own)),
             )
             database.executemany(
                 "INSERT INTO passages VALUES (?, ?)", [(number, _blob(item)) for item in fine]
@@ -188,6 +185,15 @@ def _write(
         database.commit()
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+def _document_row(document: ReadDocument) -> tuple[str | None, ...]:
+    source, extracted = document.source, document.extracted
+    return (source.digest, source.name, source.media_type, source.as_of, extracted.reader, extracted.text)
+
+
+def _chunk_json(chunk: Chunk) -> str:
+    return canonical_json(chunk.as_json()).decode()
 
 
 def _blob(vector: np.ndarray) -> bytes:

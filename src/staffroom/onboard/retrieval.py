@@ -11,12 +11,16 @@ Scores order within one query; cosines of this embedder all lie between 0.78 and
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
 from staffroom.engine.embed import Embedder
+from staffroom.onboard.index import contents_digest
 from staffroom.records.agent import Retrieved
 from staffroom.records.documents import Chunk
 from staffroom.records.errors import StaffroomError
@@ -54,28 +58,50 @@ class IndexRetriever:
     """Answers from one immutable index file; safe to call from several threads."""
 
     def __init__(self, path: Path, embedder: Embedder) -> None:
+        """Open an index; raises StaffroomError where its texts are not those that its name stands for."""
+        self._path = path
         self._embedder = embedder
         self._lock = threading.Lock()
+        with self._reading():
+            self._database = sqlite3.connect(
+                f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, check_same_thread=False
+            )
         try:
-            self._database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
-            meta = dict(self._database.execute("SELECT key, value FROM meta").fetchall())
-        except sqlite3.Error as error:
-            raise StaffroomError(
-                f"the document index cannot be read ({error})",
-                where=str(path),
-                hint="remove the file and run `staffroom hire` again",
-            ) from error
-        if meta["embedder"] != embedder.digest:
+            with self._reading():
+                self._load()
+        except StaffroomError:
+            self._database.close()
+            raise
+
+    def _load(self) -> None:
+        meta = dict(self._database.execute("SELECT key, value FROM meta").fetchall())
+        if meta["embedder"] != self._embedder.digest:
             raise StaffroomError(
                 "the document index was made with another embedder",
-                where=str(path),
+                where=str(self._path),
                 hint="run `staffroom hire` again to build it anew",
             )
         self._digest = str(meta["digest"])
-        rows = self._database.execute("SELECT vector FROM chunks ORDER BY number").fetchall()
+        documents = self._database.execute(
+            "SELECT digest, name, media_type, as_of, reader, text FROM documents ORDER BY rowid"
+        )
+        rows = self._database.execute("SELECT json, vector FROM chunks ORDER BY number").fetchall()
+        if contents_digest(meta["embedder"], documents, (row[0] for row in rows)) != self._digest:
+            raise ValueError("its texts are not those that it was named after")
         self._count = len(rows)
         shape = (self._count, int(meta["dimensions"]))
-        self._vectors = np.frombuffer(b"".join(row[0] for row in rows), dtype="<f4").reshape(shape)
+        self._vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(shape)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, KeyError, ValueError, TypeError) as error:
+            raise StaffroomError(
+                f"the document index cannot be read ({error})",
+                where=str(self._path),
+                hint="remove the file and run `staffroom hire` again",
+            ) from error
 
     @property
     def digest(self) -> str:
@@ -88,14 +114,14 @@ class IndexRetriever:
 
     def search(self, question: str, limit: int) -> list[Retrieved]:
         """Return at most `limit` chunks, best first."""
-        with self._lock:
+        with self._lock, self._reading():
             lexical, dense, passages = self._arms(question)
             fused = fuse([(_LEXICAL_WEIGHT, lexical), (1.0, dense), (1.0, passages)])[:limit]
             return [self._retrieved(number, score, lexical, dense) for number, score in fused]
 
     def arms(self, question: str, limit: int) -> dict[str, list[str]]:
         """Return the chunk ids that each arm alone ranks first, for measuring one against the other."""
-        with self._lock:
+        with self._lock, self._reading():
             lexical, dense, passages = self._arms(question)
             named = {"lexical": lexical, "dense": dense, "passages": passages}
             return {
@@ -104,7 +130,7 @@ class IndexRetriever:
 
     def document(self, digest: str) -> DocumentText | None:
         """Return the extracted text of a document in this index, or None."""
-        with self._lock:
+        with self._lock, self._reading():
             row = self._database.execute(
                 "SELECT digest, name, text, as_of FROM documents WHERE digest = ?", (digest,)
             ).fetchone()
@@ -112,11 +138,13 @@ class IndexRetriever:
 
     def chunks(self) -> list[Chunk]:
         """Return all chunks in the order of the index."""
-        with self._lock:
+        with self._lock, self._reading():
             rows = self._database.execute("SELECT json FROM chunks ORDER BY number").fetchall()
         return [_chunk_from(row[0]) for row in rows]
 
     def _arms(self, question: str) -> tuple[list[int], list[int], list[int]]:
+        # A lone surrogate, which JSON can carry, is no text that SQLite or an embedder takes.
+        question = question.encode("utf-8", "replace").decode()
         lexical = self._lexical(question)
         query = self._embedder.embed_query(question)
         similar = self._vectors @ query

@@ -16,6 +16,7 @@ from staffroom.engine.protocols import Engine
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.records.agent import AgentSpec
 from staffroom.records.digests import digest_value
+from staffroom.records.errors import StaffroomError
 from staffroom.records.models import Candidate
 from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, RequestGuardModel
 from staffroom.recruit import file_of
@@ -23,7 +24,7 @@ from staffroom.serve.agent import DocumentAgent
 from staffroom.serve.requests_guard import EmbeddingRequestGuard
 from staffroom.store import Home
 
-__all__ = ["Assembly", "assemble", "engine_for", "make_embedder"]
+__all__ = ["Assembly", "assemble", "engine_for", "index_path", "make_embedder", "spec_of"]
 
 GUARDRAILS_VERSION = 1
 """Counted up when `serve.grounding`, `serve.verdict` or `text.locale` come to judge differently."""
@@ -99,22 +100,32 @@ def engine_for(assembly: Assembly, home: Home) -> Engine:
 
 def assemble(assembly: Assembly, engine: Engine, home: Home, embedder: Embedder) -> DocumentAgent:
     """Return the agent of these parts; the engine need not be started yet."""
-    path = _index_path(home, assembly.index)
+    path = index_path(home, assembly.index)
+    retriever = IndexRetriever(path, embedder)
+    if retriever.digest != assembly.index:
+        retriever.close()
+        raise StaffroomError(
+            "the document index is another one than was examined",
+            where=str(path),
+            hint="remove the file and run `staffroom hire` again",
+        )
     return DocumentAgent(
-        spec=_spec(assembly, engine),
+        spec=spec_of(assembly, engine),
         engine=engine,
-        retriever=IndexRetriever(path, embedder),
+        retriever=retriever,
         book=assembly.book,
         policy=assembly.policy,
         guard=EmbeddingRequestGuard(assembly.guard, embedder),
     )
 
 
-def _index_path(home: Home, digest: str) -> Path:
+def index_path(home: Home, digest: str) -> Path:
+    """Return where the index of this digest lies, whether or not it is there."""
     return home.index / f"{digest.removeprefix('sha256:')}.sqlite"
 
 
-def _spec(assembly: Assembly, engine: Engine) -> AgentSpec:
+def spec_of(assembly: Assembly, engine: Engine) -> AgentSpec:
+    """Return what an agent of these parts is made of; nothing is opened or started."""
     candidate = assembly.candidate
     base = (
         candidate.model.digest

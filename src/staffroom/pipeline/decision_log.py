@@ -48,22 +48,25 @@ class LoggedEntry:
 class DecisionLog:
     """The decision log of one home; it is open only while something is appended."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, *, rehearsal: bool = False) -> None:
+        """rehearsal: a log of its own in `private/`, so that a dry run charges no alpha and publishes nothing."""
         self._home = home
+        self._folder = home.private / "rehearsal" / "log" if rehearsal else home.log
+        self._keys = home.private / "rehearsal" / "keys" if rehearsal else home.keys
 
     @property
     def folder(self) -> Path:
         """The folder that any web server can publish."""
-        return self._home.log
+        return self._folder
 
     @property
     def last_signed(self) -> Path:
         """Where the last signed size and root are kept, outside the folder."""
-        return self._home.keys / "decisions.last-signed"
+        return self._keys / "decisions.last-signed"
 
     def keys(self) -> LogKeys:
         """Return the log's keys, made at the first call; their name is the log's origin."""
-        folder = self._home.keys / "decisions"
+        folder = self._keys / "decisions"
         if not folder.exists():
             origin = f"staffroom.local/{digest_bytes(new_salt())[7:19]}/decisions"
             return generate_keys(folder, origin)

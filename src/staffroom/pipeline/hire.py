@@ -68,8 +68,8 @@ class _Hire:
 
     async def run(self) -> HireResult:
         begun, job, pack, step = time.monotonic(), self.prepared.job, self.prepared.pack, self.runner.run
-        log, embedder, sink = DecisionLog(self.home), make_embedder(), Responses(self.database)
-        dry = self.order.dry_run
+        dry, embedder, sink = self.order.dry_run, make_embedder(), Responses(self.database)
+        log = DecisionLog(self.home, rehearsal=dry)
 
         # 2. candidates
         candidates = admitting.resolve_candidates(self.prepared, self.home, self.progress)

@@ -16,7 +16,7 @@ from staffroom.onboard.chunks import chunk_document
 from staffroom.onboard.documents import list_documents, read_documents
 from staffroom.onboard.duplicates import find_duplicates
 from staffroom.onboard.index import IndexSummary, build_index
-from staffroom.onboard.request_guard import fit_request_guard, prototypes_digest
+from staffroom.onboard.request_guard import fit_request_guard, packaged_guard, prototypes_digest
 from staffroom.records.digests import canonical_json, digest_file, digest_value
 from staffroom.records.documents import (
     Block,
@@ -73,7 +73,12 @@ def document_digests(job: JobDescription, folder: Path) -> dict[str, list[str | 
                 where=str(given),
                 hint="mend `documents` in the job description, or bring the file",
             )
-        found[name] = [digest_file(path), dates[given]]
+        try:
+            found[name] = [digest_file(path), dates[given]]
+        except OSError as error:
+            raise WrongUse(
+                f"cannot be read ({error.strerror})", where=str(path), hint="check who owns it (`ls -l`)"
+            ) from error
     if not found:
         raise WrongUse("the folders named under `documents` hold no file", hint="put a document there")
     return found
@@ -86,6 +91,11 @@ def index_documents(
     cache = open_cache(home)
     try:
         read, skipped = _read(job, folder, cache, progress)
+        if not read:
+            reasons = "\n".join(f"  {item.name}: {item.message}" for item in skipped)
+            raise WrongUse(
+                f"none of the documents can be read\n{reasons}", hint="name documents that can be read"
+            )
         chunks = [chunk for document in read for chunk in chunk_document(document)]
         copies = find_duplicates(read, chunks)
         kept = [chunk for chunk in chunks if chunk.id not in copies]
@@ -112,7 +122,10 @@ def guard_inputs(embedder: Embedder) -> dict[str, Any]:
 
 
 def fit_guard(home: Home, embedder: Embedder, progress: Progress) -> dict[str, Any]:
-    """Fit the request guard, embedding its examples at the first call in a home."""
+    """Return the request guard: the fit of the package, or one made here for another embedder."""
+    packaged = packaged_guard(embedder.digest)
+    if packaged is not None:
+        return packaged.as_json()
     cache = open_cache(home)
     try:
         return fit_request_guard(embedder, cache, progress).as_json()
@@ -137,11 +150,11 @@ def _read(
     found: dict[Path, ReadDocument] = {}
     missing: list[Path] = []
     for path, name, given in files:
-        known = cache.reading(_key(path, name, dates[given])) if path.is_file() else None
+        known = cache.reading(_key(digest_file(path), name, dates[given])) if path.is_file() else None
         if known is None:
             missing.append(path)
         else:
-            found[path] = _from_json(known)
+            found[path] = _from_json(known, path)
             progress.advance(1, name)
     skipped: tuple[SkippedDocument, ...] = ()
     if missing:
@@ -156,13 +169,15 @@ def _read(
         for document in read:
             name, date = names[document.source.path]
             named = replace(document, source=replace(document.source, name=name))
-            cache.put_reading(_key(document.source.path, name, date), _to_json(named))
+            # By the digest of what was read: the file may have changed since.
+            cache.put_reading(_key(document.source.digest, name, date), _to_json(named))
             found[document.source.path] = named
+        skipped = tuple(replace(item, name=names[item.path][0]) for item in skipped)
     return [found[path] for path, _, _ in files if path in found], skipped
 
 
-def _key(path: Path, name: str, as_of: str | None) -> str:
-    return digest_value([__version__, digest_file(path), name, as_of])
+def _key(digest: str, name: str, as_of: str | None) -> str:
+    return digest_value([__version__, digest, name, as_of])
 
 
 def _to_json(document: ReadDocument) -> bytes:
@@ -171,11 +186,11 @@ def _to_json(document: ReadDocument) -> bytes:
     return canonical_json(json.loads(json.dumps(data)))
 
 
-def _from_json(data: bytes) -> ReadDocument:
+def _from_json(data: bytes, path: Path) -> ReadDocument:
     value = json.loads(data)
     source, extracted = value["source"], value["extracted"]
     blocks = tuple(Block(**{**block, "kind": BlockKind(block["kind"])}) for block in extracted["blocks"])
     return ReadDocument(
-        SourceDocument(**{**source, "path": Path(source["path"])}),
+        SourceDocument(**{**source, "path": path}),
         ExtractedText(**{**extracted, "blocks": blocks, "warnings": tuple(extracted["warnings"])}),
     )

@@ -39,18 +39,18 @@ def add_model(
 ) -> dict[str, Any]:
     """Put a file, an address, a place on a hub or a server on the shelf and return its row."""
     report = _reporter(reference.rpartition("/")[2] or reference, progress)
-    entry = recruit.add(home.ensure().path, reference, report, name=name, license=license, maker=maker)
+    entry = recruit.add_model(home.ensure().path, reference, report, name=name, license=license, maker=maker)
     return _row(entry)
 
 
 def get_model(home: Home, starter: str, progress: Progress) -> dict[str, Any]:
     """Put a starter model on the shelf, fetching it if this machine does not have it, and return its row."""
-    return _row(recruit.get(home.ensure().path, starter, _reporter(starter, progress)))
+    return _row(recruit.get_starter(home.ensure().path, starter, _reporter(starter, progress)))
 
 
 def check_models(home: Home) -> Iterator[dict[str, Any]]:
     """Yield {"id", "ok", "text"} of each model, hashing its file anew."""
-    for found in recruit.check(home.path) if home.models.is_dir() else ():
+    for found in recruit.check_models(home.path) if home.models.is_dir() else ():
         yield {"id": found.entry.id, "ok": found.ok, "text": found.text}
 
 

@@ -7,6 +7,7 @@ from staffroom.evaluate import declined_share
 from staffroom.pipeline.runner import Runner
 from staffroom.records.decision import Decision, Verdict
 from staffroom.records.exam import Evaluation, FacetSummary, Kind, Score
+from staffroom.release import explain
 
 __all__ = ["EXIT_CODES", "explained", "finished"]
 
@@ -61,6 +62,7 @@ def finished(
         "run": run,
         "verdict": decision.verdict.value,
         "reason": decision.reason,
+        "reasons": {"en": explain(decision, "en"), "zh-TW": explain(decision, "zh-TW")},
         "release": released["release"] if released else None,
         "alias": alias,
         "facets": [facet.as_json() for facet in decision.facets],

@@ -55,9 +55,10 @@ class AgentPolicy:
 
     excerpts: chunks shown to the model.  excerpt_characters: characters of each that are shown at most.
     decline_log_odds: the agent declines where ln P(nothing) - ln P(answer) of the verdict word is above it.
-    refuse_log_odds: it refuses where ln P(refuse) - ln P(answer or nothing) is above it.
-    request_threshold: the request guard refuses above this probability, and passes below `request_floor`
-    whatever the model says.  max_tokens: length of an answer.
+    doubt_log_odds: above it an answer that fails a check (see `serve.grounding`) is declined; below, it is quoted.
+    refuse_log_odds: it refuses where the request guard's log-odds and the model's, ln P(refuse) -
+    ln P(answer or nothing), add up to more.  request_threshold: the guard alone refuses above this probability.
+    max_tokens: length of an answer.
     """
 
     locale: str
@@ -68,9 +69,9 @@ class AgentPolicy:
     excerpts: int
     excerpt_characters: int
     decline_log_odds: float
+    doubt_log_odds: float
     refuse_log_odds: float
     request_threshold: float
-    request_floor: float
     max_tokens: int
     repair_locale: bool
 

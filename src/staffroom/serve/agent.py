@@ -12,11 +12,13 @@ words a falsehood without numbers.
 """
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from staffroom.engine.protocols import Decoding, Engine, Generation, Prompt
+from staffroom.engine.protocols import Decoding, Engine, Generation, Piece, Prompt
 from staffroom.records.agent import (
     AgentAnswer,
     AgentSpec,
@@ -37,6 +39,7 @@ __all__ = ["DocumentAgent", "RequestGuard"]
 _QUESTION_CHARACTERS = 1200
 _SHORT_FOLLOW_UP = 14
 _HISTORY_TURNS = 2
+_VERDICT_TOKENS = 8
 
 
 class RequestGuard(Protocol):
@@ -110,6 +113,7 @@ class DocumentAgent:
         outcome, reason = self._decide(risk, odds, asked.found)
         if outcome is not Outcome.ANSWERED:
             return self._fixed(outcome, reason, asked.found, seen.tokens_in, on_text, details)
+        asked = replace(asked, tokens_in=seen.tokens_in)
         return await self._generate(asked, seed, on_text, details, reason)
 
     async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
@@ -120,13 +124,15 @@ class DocumentAgent:
         text = self._book.choice.format(excerpts=self._excerpts(found), question=question)
         shared = await self._shared_prefix(root, text)
         await self._engine.pin(shared)
+        held = await self._engine.count(shared)
         orders: list[tuple[float, ...]] = []
         tokens_in = 0
         for order in cyclic_orders(len(choices)):
             lines = option_lines([choices[index] for index in order]) + self._book.choice_end
             whole = await self._render((), text + lines)
-            seen = await self._engine.next_token(Prompt(shared, whole[len(shared) :]))
-            tokens_in += seen.tokens_in
+            pinned = shared if whole.startswith(shared) else ""
+            seen = await self._engine.next_token(Prompt(pinned, whole[len(pinned) :]))
+            tokens_in += seen.tokens_in if not orders else seen.tokens_in - held
             by_place = option_probabilities(seen.log_probabilities, len(choices))
             placed = [0.0] * len(choices)
             for place, index in enumerate(order):
@@ -141,14 +147,15 @@ class DocumentAgent:
         policy = self._policy
         if not found:
             return Outcome.DECLINED, "no document has a chunk for this"
-        if risk >= policy.request_floor and odds.refuse > policy.refuse_log_odds:
-            return Outcome.REFUSED, f"model's verdict: refuse ({odds.refuse:+.2f})"
+        refuse = _log_odds(risk) + odds.refuse
+        if odds.seen and refuse > policy.refuse_log_odds:
+            return Outcome.REFUSED, f"request guard and model's verdict: refuse ({refuse:+.2f})"
         if odds.nothing > policy.decline_log_odds:
             return Outcome.DECLINED, f"model's verdict: not in the excerpts ({odds.nothing:+.2f})"
         return Outcome.ANSWERED, f"model's verdict: the excerpts answer ({odds.nothing:+.2f})"
 
     async def _ask(self, turns: Sequence[ChatTurn], question: str) -> _Asked:
-        history = list(turns[:-1])[-2 * _HISTORY_TURNS :]
+        history = _history(turns[:-1])
         sought = question
         if len(question) < _SHORT_FOLLOW_UP:
             earlier = [turn.content for turn in history if turn.role == "user"]
@@ -156,9 +163,11 @@ class DocumentAgent:
         found = await asyncio.to_thread(self._retriever.search, sought, self._policy.excerpts)
         text = self._book.question.format(excerpts=self._excerpts(found), question=question)
         root = await self._rooted()
-        whole = await self._render(
-            [replace(turn, content=turn.content[:_QUESTION_CHARACTERS]) for turn in history], text
-        )
+        whole = await self._render(history, text)
+        # A long conversation loses its beginning rather than the answer.
+        while history and await self._engine.count(whole) + self._room() > self._engine.context:
+            history = _history(history[1:])
+            whole = await self._render(history, text)
         pinned = root if whole.startswith(root) else ""
         return _Asked(question, tuple(found), Prompt(pinned, whole[len(pinned) :]))
 
@@ -174,36 +183,41 @@ class DocumentAgent:
         prompt = Prompt(asked.prompt.pinned, asked.prompt.rest + opening)
         grounding = Grounding(asked.question, asked.found)
         released: list[str] = []
-        raw = ""
-        held = ""
-        tokens_in = tokens_out = 0
-        stopped = ""
-        async for value in self._engine.stream(
-            prompt, Decoding(max_tokens=self._policy.max_tokens, seed=seed, stop=("\n\n",))
-        ):
-            if isinstance(value, Generation):
-                tokens_in, tokens_out = value.tokens_in, value.tokens_out
-                break
-            raw += value.text
-            held += value.text
-            sentence, held = split_sentence(held)
-            if not sentence:
-                continue
-            stopped = grounding.objection(sentence)
-            if stopped:
-                break
-            self._release(sentence, asked, released, on_text)
-        if not stopped and held.strip():
+        raw = held = stopped = finish = ""
+        # What was read and written counts too where the answer is broken off.
+        tokens_in, tokens_out = asked.tokens_in, 0
+        decoding = Decoding(max_tokens=self._policy.max_tokens, seed=seed, stop=("\n\n",))
+        async with _closing(self._engine.stream(prompt, decoding)) as values:
+            async for value in values:
+                if isinstance(value, Generation):
+                    tokens_in, tokens_out, finish = value.tokens_in, value.tokens_out, value.finish
+                    break
+                raw += value.text
+                held += value.text
+                tokens_out += 1
+                sentence, held = split_sentence(held)
+                if not sentence:
+                    continue
+                stopped = grounding.objection(sentence)
+                if stopped:
+                    break
+                self._release(sentence, asked, released, on_text)
+        # A sentence that the length limit cut may end in half a number: it is left out where others stand.
+        cut = finish == "length" and any(released)
+        if not stopped and not cut and held.strip():
             stopped = grounding.objection(held)
             if not stopped:
                 self._release(held, asked, released, on_text)
         text = "".join(released).strip()
         details = {**details, "objected": float(bool(stopped))}
         if not text:
-            quoted = grounding.best_quote()
+            doubted = details["nothing"] > self._policy.doubt_log_odds
+            quoted = None if doubted else grounding.best_quote()
             if quoted is None:
                 why = stopped or "the model wrote nothing"
-                return self._fixed(Outcome.DECLINED, why, asked.found, tokens_in, on_text, details)
+                return self._fixed(
+                    Outcome.DECLINED, why, asked.found, tokens_in, on_text, details, written=tokens_out
+                )
             text, reason = quoted, f"quoted, because {stopped or 'the model wrote nothing'}"
             if on_text is not None:
                 on_text(text)
@@ -226,7 +240,7 @@ class DocumentAgent:
         text = plain_marks(sentence, len(asked.found))
         if self._policy.repair_locale:
             text = repair(text, self._policy.locale)[0]
-        text = text.lstrip() if not released else text
+        text = text if any(released) else text.lstrip()
         released.append(text)
         if on_text is not None and text:
             on_text(text)
@@ -239,6 +253,8 @@ class DocumentAgent:
         tokens_in: int,
         on_text: TextListener | None,
         details: dict[str, float],
+        *,
+        written: int = 0,
     ) -> AgentAnswer:
         text = self._policy.refused_text if outcome is Outcome.REFUSED else self._policy.declined_text
         if on_text is not None:
@@ -251,7 +267,7 @@ class DocumentAgent:
             citations=(),
             retrieved=tuple(item.chunk_id for item in found),
             tokens_in=tokens_in,
-            tokens_out=1 if tokens_in else 0,
+            tokens_out=written + 1 if tokens_in else 0,
             details=details,
         )
 
@@ -272,6 +288,10 @@ class DocumentAgent:
             turns += [ChatTurn("user", asked), ChatTurn("assistant", f"{shown.verdict}\n{shown.answer}")]
         return await self._engine.render([*turns, *history, ChatTurn("user", text)])
 
+    def _room(self) -> int:
+        """Return the tokens that an answer and its verdict word need behind the prompt."""
+        return self._policy.max_tokens + _VERDICT_TOKENS
+
     async def _rooted(self) -> str:
         """Pin the part that every prompt shares: system prompt and demonstrations, as the template has them."""
         if not self._root:
@@ -281,10 +301,38 @@ class DocumentAgent:
         return self._root
 
     async def _shared_prefix(self, root: str, text: str) -> str:
-        first = await self._render((), text + "\n甲")
-        second = await self._render((), text + "\n乙")
+        first, second = await self._render((), f"{text}甲"), await self._render((), f"{text}乙")
         shared = _common_beginning(first, second)
         return shared[: shared.rindex("\n") + 1] if "\n" in shared[len(root) :] else shared
+
+
+def _history(turns: Sequence[ChatTurn]) -> list[ChatTurn]:
+    """Return the last turns of a conversation, shortened, as templates take them: the user's turn first.
+
+    A client's own system turns are left out: the agent is told what was examined, and nothing else.
+    """
+    spoken = [turn for turn in turns if turn.role in ("user", "assistant")][-2 * _HISTORY_TURNS :]
+    while spoken and spoken[0].role != "user":
+        del spoken[0]
+    return [replace(turn, content=turn.content[:_QUESTION_CHARACTERS]) for turn in spoken]
+
+
+@asynccontextmanager
+async def _closing(
+    values: AsyncIterator[Piece | Generation],
+) -> AsyncIterator[AsyncIterator[Piece | Generation]]:
+    """Stop the engine as soon as the block is left, not when the generator happens to be collected."""
+    try:
+        yield values
+    finally:
+        close = getattr(values, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _log_odds(probability: float) -> float:
+    bounded = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(bounded / (1 - bounded))
 
 
 def _common_beginning(first: str, second: str) -> str:

@@ -56,6 +56,8 @@ class Grounding:
     def objection(self, sentence: str) -> str:
         """Return why a sentence may not be released, or an empty string."""
         bare = _MARK.sub("", sentence)
+        if not bare.strip():
+            return ""
         numbers = numbers_in(bare)
         strange = [number for number in numbers if number not in self._allowed]
         if strange:
@@ -82,7 +84,8 @@ class Grounding:
                     best = (score, sentence, number)
         if best is None or best[0] <= 0:
             return None
-        return f"「{best[1][:_QUOTE_CHARACTERS]}」[{best[2]}]"
+        # A document's own [7] would read as a citation.
+        return f"「{_MARK.sub('', best[1])[:_QUOTE_CHARACTERS].strip()}」[{best[2]}]"
 
 
 def plain_marks(text: str, excerpts: int) -> str:
@@ -99,7 +102,8 @@ def cite(text: str, found: Sequence[Retrieved]) -> tuple[str, tuple[Citation, ..
     Where it has none, the excerpt that shares most words with it is cited, and its mark is put at the end. A
     citation opens at the sentence of its chunk that shares most words with the answer.
     """
-    named = sorted({int(mark.group(1)) for mark in _MARK.finditer(text)})
+    marks = {int(mark.group(1)) for mark in _MARK.finditer(text)}
+    named = sorted(number for number in marks if 1 <= number <= len(found))
     if not named and found:
         named = [_closest(text, found)]
         text = f"{text} [{named[0]}]"

@@ -1,7 +1,8 @@
 """The numbers that a text names, in one notation, whatever script they were written in.
 
 Arabic (with separators, full-width), Chinese (十五, 二萬, 百分之五, 二分之一, 半) and English words up to a hundred.
-A single Chinese numeral counts only where a unit follows, because 一 is also part of words such as 一般.
+A single Chinese numeral counts only where a unit follows, because 一 is also part of words such as 一般; 萬一, 千萬
+(不要) and their like are words, not numbers. What is said short is read in full: 兩萬五 is 25000.
 """
 
 import re
@@ -28,23 +29,50 @@ _DIGITS = {
 _SMALL = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"萬": 10**4, "億": 10**8}
 _NUMERAL = "〇零一二兩三四五六七八九十百千萬億"
-_UNITS = "日天週周月年歲時分秒元塊個人名位次件張頁份倍成級號樓公坪冊本戶筆種款項條章%％成期階輛台臺間房班路科隻枝枚通封瓶箱袋包點里"
-_ONE_UNITS = "日天週周月年歲小元千百萬成倍半"
+_UNITS = "日天週周月年歲時分秒元塊個人名位次件張頁份倍成級號樓公坪冊本戶筆種款項條章%％成期階輛台臺間房班路科隻枝枚通封瓶箱袋包點里星禮季刻秒噸克斤兩"
+_ONE_UNITS = "日天週周月年歲小元千百萬成倍半星禮季"
 _ARABIC = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 _SHARE = re.compile(rf"([{_NUMERAL}]+)分之([{_NUMERAL}]+)")
 _CHINESE = re.compile(rf"[{_NUMERAL}]+(?:點[〇零一二三四五六七八九]+)?")
-_MIXED = re.compile(r"(?:\d+(?:\.\d+)?\s*[十百千萬億]+)+")
-_MIXED_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([十百千萬億]+)")
+_AMOUNT = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_MIXED = re.compile(rf"(?:(?:{_AMOUNT})\s*[十百千萬億]+)+(?:(?:{_AMOUNT})(?![\d,]))?")
+_MIXED_PART = re.compile(rf"({_AMOUNT})\s*([十百千萬億]*)")
+_NOT_NUMBERS = re.compile(
+    rf"(?<![{_NUMERAL}])(?:萬一|千萬(?=[別不要勿得記小請])|一一|三三兩兩|十分(?![鐘之內後前以為鍾，。、；]|$))(?![{_NUMERAL}])"
+    "|統一|再三|[一二兩三]三其"
+)
 _WORDS = {
     word: value
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ]
     )
 }
 _TENS = {
     word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+    for value, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2
+    )
 }
 _ENGLISH = re.compile(
     r"\b(?:("
@@ -64,12 +92,12 @@ def numbers_in(text: str) -> list[str]:
     found: list[str] = []
 
     def take_mixed(match: re.Match[str]) -> str:
-        total = Decimal(0)
+        total, scale = Decimal(0), 1
         for amount, signs in _MIXED_PART.findall(match.group()):
-            scale = 1
+            scale = 1 if signs or len(amount) > 1 else max(1, scale // 10)
             for sign in signs:
                 scale *= _SMALL.get(sign) or _LARGE[sign]
-            total += Decimal(amount) * scale
+            total += Decimal(amount.replace(",", "")) * scale
         found.append(_plain(total))
         return " "
 
@@ -79,7 +107,7 @@ def numbers_in(text: str) -> list[str]:
             found.append(str(above) if below == 100 else _share(Fraction(above, below)))
         return " "
 
-    plain = _SHARE.sub(take_share, _MIXED.sub(take_mixed, plain))
+    plain = _NOT_NUMBERS.sub("、", _SHARE.sub(take_share, _MIXED.sub(take_mixed, plain)))
     for match in _ARABIC.finditer(plain):
         try:
             found.append(_plain(Decimal(match.group().replace(",", ""))))
@@ -88,7 +116,7 @@ def numbers_in(text: str) -> list[str]:
     for match in _CHINESE.finditer(plain):
         after = plain[match.end() : match.end() + 1]
         whole = match.group()
-        if len(whole) == 1 and after not in (_ONE_UNITS if whole in "一兩" else _UNITS):
+        if len(whole) == 1 and (not after or after not in (_ONE_UNITS if whole in "一兩" else _UNITS)):
             continue
         value = _chinese_text(whole)
         if value is not None:
@@ -110,16 +138,23 @@ def chinese_number(text: str) -> int | None:
     if all(sign in _DIGITS for sign in text):
         return int("".join(str(_DIGITS[sign]) for sign in text))
     total = section = digit = 0
+    unit = 1
     for sign in text:
         if sign in _DIGITS:
             digit = _DIGITS[sign]
+            unit = unit if digit else 1
         elif sign in _SMALL:
-            section += (digit or 1) * _SMALL[sign]
+            unit = _SMALL[sign]
+            section += (digit or 1) * unit
             digit = 0
         else:
-            total = (total + section + digit or 1) * _LARGE[sign]
+            unit = _LARGE[sign]
+            below = section + digit
+            # 億 counts all that stands before it, 萬 only what stands behind the last 億: 一億二千萬.
+            total = (total + below or 1) * unit if sign == "億" else total + (below or 1) * unit
             section = digit = 0
-    return total + section + digit
+    # A last digit right behind a unit is a tenth of it: 兩萬五, 一百二.
+    return total + section + digit * max(1, unit // 10)
 
 
 def _chinese_text(text: str) -> str | None:
@@ -131,7 +166,7 @@ def _chinese_text(text: str) -> str | None:
 
 
 def _plain(value: Decimal) -> str:
-    text = format(value.normalize(), "f")
+    text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -57,7 +57,7 @@ def convert_script(run: str) -> str:
     converted = str(_converter("s2tw").convert(run))
     if len(converted) != len(run):
         converted = "".join(str(_converter("s2tw").convert(character)) for character in run)
-    if not any(_converter("t2s").convert(character) != character for character in run):
+    if _converter("t2s").convert(run) == run:
         return converted
     wanted = simplified_only()
     kept = [False] * len(run)

@@ -15,14 +15,59 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # What a module may call while it is imported: makers of values that touch nothing outside.
 VALUE_MAKERS = frozenset(
-    """
-    re.compile regex.compile frozenset tuple dict list set range enumerate zip int float bytes object len min max sum sorted pow
-    ord chr bytes.fromhex str.maketrans dict.fromkeys types.MappingProxyType math.log math.log2 math.sqrt struct.calcsize
-    operator.itemgetter operator.attrgetter hashlib.sha256 base64.b64encode logging.getLogger qn
-    """.split()
+    [
+        "re.compile",
+        "regex.compile",
+        "frozenset",
+        "tuple",
+        "dict",
+        "list",
+        "set",
+        "range",
+        "enumerate",
+        "zip",
+        "int",
+        "float",
+        "bytes",
+        "object",
+        "len",
+        "min",
+        "max",
+        "sum",
+        "sorted",
+        "pow",
+        "ord",
+        "chr",
+        "bytes.fromhex",
+        "str.maketrans",
+        "dict.fromkeys",
+        "types.MappingProxyType",
+        "math.log",
+        "math.log2",
+        "math.sqrt",
+        "struct.calcsize",
+        "operator.itemgetter",
+        "operator.attrgetter",
+        "hashlib.sha256",
+        "base64.b64encode",
+        "logging.getLogger",
+        "qn",
+    ]
 )
 VALUE_METHODS = frozenset(
-    "join split encode decode format items keys values digest hexdigest with_name".split()
+    [
+        "join",
+        "split",
+        "encode",
+        "decode",
+        "format",
+        "items",
+        "keys",
+        "values",
+        "digest",
+        "hexdigest",
+        "with_name",
+    ]
 )
 MUTABLE_MAKERS = {
     "list",

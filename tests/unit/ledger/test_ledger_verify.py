@@ -162,6 +162,24 @@ def test_second_spellings_of_ed25519_are_refused() -> None:
     assert not verify.verify_ed25519((2**255 - 18).to_bytes(32, "little"), b"text", signature)
 
 
+def test_second_spellings_of_ml_dsa_are_refused() -> None:
+    key = MLDSA44PrivateKey.from_seed_bytes(bytes(32))
+    public, message = key.public_key().public_bytes_raw(), b"text"
+    signature = key.sign(message)
+    while signature[-5] != 0 or signature[-4] < 2:  # the last hint unused, two hints in the first row
+        signature = key.sign(message)
+    assert verify.verify_ml_dsa_44(public, message, signature)
+    hints = len(signature) - 84
+    swapped = bytearray(signature)
+    swapped[hints], swapped[hints + 1] = swapped[hints + 1], swapped[hints]
+    unused = bytearray(signature)
+    unused[hints + 79] = 1
+    too_many = bytearray(signature)
+    too_many[-1] = 81
+    for wrong in (swapped, unused, too_many):
+        assert not verify.verify_ml_dsa_44(public, message, bytes(wrong))
+
+
 def run_alone(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a copy of the one file in a bare interpreter that sees no installed package."""
     script = tmp_path / "verify.py"

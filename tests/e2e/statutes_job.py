@@ -77,7 +77,9 @@ def main(arguments: list[str]) -> int:
     folders = [data / "documents"] + ([data / "formats"] if (data / "formats").is_dir() else [])
     (out / "job.yaml").write_text(
         JOB.format(
-            documents="\n".join(f"  - path: {json.dumps(os.path.relpath(folder, out))}" for folder in folders),
+            documents="\n".join(
+                f"  - path: {json.dumps(os.path.relpath(folder, out))}" for folder in folders
+            ),
             candidates="\n".join(f"  - {name}" for name in CANDIDATES),
             skip="false",
         ),
@@ -92,7 +94,9 @@ def write_pack(items: list[dict[str, Any]], folder: Path, source: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     present = [kind for kind in KINDS if any(item["kind"] == kind for item in items)]
     facets = [
-        f"  {kind}: {{threshold: {GATED[kind]:.2f}, gated: true}}" if kind in GATED else f"  {kind}: {{gated: false}}"
+        f"  {kind}: {{threshold: {GATED[kind]:.2f}, gated: true}}"
+        if kind in GATED
+        else f"  {kind}: {{gated: false}}"
         for kind in present
     ]
     lines = [

@@ -95,7 +95,7 @@ def test_twins_are_shown_once_from_markdown(documents: dict[str, ReadDocument]) 
 def test_scan_is_read_by_ocr_without_network(
     documents: dict[str, ReadDocument], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ocr_available(), "the extra is part of the development environment: pip install -e .[ocr]"
+    assert ocr_available(), "the extra is part of the development environment: make test"
     read, _ = read_documents([DATA / "formats" / SCAN], allow_skip=False)
     (scan,) = read
     twin = documents[SCAN_TWIN].extracted.text

@@ -168,7 +168,7 @@ def _ocr(terminal: Terminal) -> Check:
     t = terminal.t
     present = all(find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
     text = t("present") if present else t("not installed; scans and pictures cannot be read")
-    return Check("OCR", present, text, "pip install 'staffroom[ocr]'", needed=False)
+    return Check("OCR", present, text, "make ocr", needed=False)
 
 
 def _log(terminal: Terminal, home: "Home") -> Check:

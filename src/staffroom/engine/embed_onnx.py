@@ -4,6 +4,7 @@ It needs a folder with `model.onnx` and `tokenizer.json`, as exporters write the
 and tokenizers, which are imported at first use only.
 """
 
+import os
 import threading
 from collections.abc import Sequence
 from importlib import import_module
@@ -82,8 +83,9 @@ class OnnxE5Embedder:
 
     def _loaded(self) -> tuple[Any, Any]:
         if self._parts is None:
+            # onnxruntime writes a device number and reports its use from its import on, unless this is set before it.
+            os.environ["ORT_DISABLE_TELEMETRY"] = "1"
             onnxruntime, tokenizers = _package("onnxruntime"), _package("tokenizers")
-            onnxruntime.disable_telemetry_events()
             model, words = self._file("model.onnx"), self._file("tokenizer.json")
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = self._threads

@@ -39,7 +39,7 @@ _STALL_SECONDS = 900.0
 _READ_BYTES = 4 << 20
 _ROOTS_KEPT = 64
 _TEXTS_KEPT = 256
-_FIELDS = ["content", "completion_probabilities", "timings", "tokens_predicted", "stop_type", "stop"]
+_FIELDS = ("content", "completion_probabilities", "timings", "tokens_predicted", "stop_type", "stop")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from staffroom.records.errors import StaffroomError
 __all__ = ["OcrDriver", "OcrLine", "ocr_available"]
 
 _MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
-_HINT = "pip install staffroom[ocr]"
+_HINT = "make ocr"
 _POOR = 0.8
 _MAX_THREADS = 4
 
@@ -45,6 +45,8 @@ class OcrDriver:
 
     def __init__(self) -> None:
         """Load the models (about a second); raises StaffroomError where the extra or a model is missing."""
+        # onnxruntime writes a device number and reports its use from its import on, unless this is set before it.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         try:
             import rapidocr
         except ImportError as error:

@@ -2,3 +2,5 @@
 
 Kept empty on purpose: the process that reads documents imports it, and nothing heavy may come with it.
 """
+
+__all__ = ()

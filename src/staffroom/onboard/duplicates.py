@@ -12,7 +12,7 @@ from staffroom.records.documents import Chunk, ReadDocument
 
 __all__ = ["find_duplicates", "format_rank"]
 
-_RANKS = {
+_RANKS: Mapping[str, int] = {
     "text/markdown": 0,
     "text/html": 1,
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": 2,

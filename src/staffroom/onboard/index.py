@@ -45,19 +45,25 @@ class IndexSummary:
     embedded: int
 
 
-def passages_of(chunk: Chunk) -> list[str]:
-    """Cut a chunk into passages of at least 60 characters that end at line ends: the finer unit of dense search."""
-    passages: list[str] = []
+def passages_of(chunk: Chunk) -> list[tuple[int, str]]:
+    """Cut a chunk into passages of at least 60 characters that end at line ends: the finer unit of dense search.
+
+    Returns (offset in the chunk's text, passage) in order.
+    """
+    passages: list[tuple[int, str]] = []
+    begin = offset = 0
     current = ""
-    for line in chunk.text.splitlines():
-        if not line.strip():
-            continue
-        current = f"{current}\n{line.strip()}" if current else line.strip()
-        if len(current) >= _PASSAGE_CHARACTERS:
-            passages.append(current)
-            current = ""
+    for line in chunk.text.splitlines(keepends=True):
+        stripped = line.strip()
+        if stripped:
+            begin = begin if current else offset
+            current = f"{current}\n{stripped}" if current else stripped
+            if len(current) >= _PASSAGE_CHARACTERS:
+                passages.append((begin, current))
+                current = ""
+        offset += len(line)
     if current:
-        passages.append(current)
+        passages.append((begin, current))
     return passages
 
 
@@ -114,7 +120,7 @@ def _headed(chunk: Chunk, text: str) -> str:
 def _texts_to_embed(chunks: Sequence[Chunk]) -> Iterator[str]:
     for chunk in chunks:
         yield _headed(chunk, chunk.text)
-        for passage in passages_of(chunk):
+        for _, passage in passages_of(chunk):
             yield _headed(chunk, passage)
 
 
@@ -147,7 +153,7 @@ def _write(
             "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);"
             "CREATE TABLE documents (digest TEXT, name TEXT, media_type TEXT, as_of TEXT, reader TEXT, text TEXT);"
             "CREATE TABLE chunks (number INTEGER PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL, vector BLOB NOT NULL);"
-            "CREATE TABLE passages (chunk INTEGER NOT NULL, vector BLOB NOT NULL);"
+            "CREATE TABLE passages (chunk INTEGER NOT NULL, start INTEGER NOT NULL, vector BLOB NOT NULL);"
             "CREATE VIRTUAL TABLE grams USING fts5(head, body, content='', tokenize='unicode61 remove_diacritics 0');"
             "CREATE VIRTUAL TABLE terms USING fts5vocab(grams, row);"
         )
@@ -170,7 +176,11 @@ def _write(
                 (number, chunk.id, _chunk_json(chunk), _blob(own)),
             )
             database.executemany(
-                "INSERT INTO passages VALUES (?, ?)", [(number, _blob(item)) for item in fine]
+                "INSERT INTO passages VALUES (?, ?, ?)",
+                [
+                    (number, start, _blob(item))
+                    for (start, _), item in zip(passages_of(chunk), fine, strict=True)
+                ],
             )
             database.execute(
                 "INSERT INTO grams (rowid, head, body) VALUES (?, ?, ?)",

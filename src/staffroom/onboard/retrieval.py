@@ -115,14 +115,14 @@ class IndexRetriever:
     def search(self, question: str, limit: int) -> list[Retrieved]:
         """Return at most `limit` chunks, best first."""
         with self._lock, self._reading():
-            lexical, dense, passages = self._arms(question)
+            lexical, dense, passages, focus = self._arms(question)
             fused = fuse([(_LEXICAL_WEIGHT, lexical), (1.0, dense), (1.0, passages)])[:limit]
-            return [self._retrieved(number, score, lexical, dense) for number, score in fused]
+            return [self._retrieved(number, score, lexical, dense, focus[number]) for number, score in fused]
 
     def arms(self, question: str, limit: int) -> dict[str, list[str]]:
         """Return the chunk ids that each arm alone ranks first, for measuring one against the other."""
         with self._lock, self._reading():
-            lexical, dense, passages = self._arms(question)
+            lexical, dense, passages, _ = self._arms(question)
             named = {"lexical": lexical, "dense": dense, "passages": passages}
             return {
                 name: [self._chunk(number).id for number in ranked[:limit]] for name, ranked in named.items()
@@ -142,7 +142,7 @@ class IndexRetriever:
             rows = self._database.execute("SELECT json FROM chunks ORDER BY number").fetchall()
         return [_chunk_from(row[0]) for row in rows]
 
-    def _arms(self, question: str) -> tuple[list[int], list[int], list[int]]:
+    def _arms(self, question: str) -> tuple[list[int], list[int], list[int], dict[int, int]]:
         # A lone surrogate, which JSON can carry, is no text that SQLite or an embedder takes.
         question = question.encode("utf-8", "replace").decode()
         lexical = self._lexical(question)
@@ -151,8 +151,8 @@ class IndexRetriever:
         dense = [int(number) + 1 for number in np.argsort(-similar, kind="stable")[:_ARM]]
         found = sorted(set(lexical) | set(dense))
         best = {number: self._best_passage(number, query) for number in found}
-        mixed = sorted(found, key=lambda number: (-(best[number] + float(similar[number - 1])), number))
-        return lexical, dense, mixed[:_ARM]
+        mixed = sorted(found, key=lambda number: (-(best[number][0] + float(similar[number - 1])), number))
+        return lexical, dense, mixed[:_ARM], {number: start for number, (_, start) in best.items()}
 
     def _lexical(self, question: str) -> list[int]:
         terms = sorted(set(ngram_terms(question)))
@@ -174,18 +174,24 @@ class IndexRetriever:
         )
         return [int(row[0]) for row in rows]
 
-    def _best_passage(self, number: int, query: np.ndarray) -> float:
-        rows = self._database.execute("SELECT vector FROM passages WHERE chunk = ?", (number,)).fetchall()
+    def _best_passage(self, number: int, query: np.ndarray) -> tuple[float, int]:
+        rows = self._database.execute(
+            "SELECT start, vector FROM passages WHERE chunk = ? ORDER BY start", (number,)
+        ).fetchall()
         if not rows:
-            return -1.0
-        matrix = np.frombuffer(b"".join(row[0] for row in rows), dtype="<f4").reshape(len(rows), -1)
-        return float((matrix @ query).max())
+            return -1.0, 0
+        matrix = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), -1)
+        similar = matrix @ query
+        closest = int(similar.argmax())
+        return float(similar[closest]), int(rows[closest][0])
 
     def _chunk(self, number: int) -> Chunk:
         row = self._database.execute("SELECT json FROM chunks WHERE number = ?", (number,)).fetchone()
         return _chunk_from(row[0])
 
-    def _retrieved(self, number: int, score: float, lexical: list[int], dense: list[int]) -> Retrieved:
+    def _retrieved(
+        self, number: int, score: float, lexical: list[int], dense: list[int], focus: int
+    ) -> Retrieved:
         chunk = self._chunk(number)
         return Retrieved(
             chunk_id=chunk.id,
@@ -198,6 +204,7 @@ class IndexRetriever:
             end=chunk.end,
             as_of=chunk.as_of,
             score=score,
+            focus=focus,
             lexical_rank=lexical.index(number) + 1 if number in lexical else None,
             dense_rank=dense.index(number) + 1 if number in dense else None,
         )

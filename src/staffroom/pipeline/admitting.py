@@ -2,26 +2,37 @@
 
 from typing import Any
 
+from staffroom.pipeline.models import FetchStage
 from staffroom.pipeline.orders import Prepared
 from staffroom.records.errors import StaffroomError
+from staffroom.records.job_description import JobDescription
 from staffroom.records.models import Candidate
 from staffroom.records.protocols import Progress
 from staffroom.recruit import Admission, admit, file_of, resolve_candidate
 from staffroom.store import Home
 
-__all__ = ["admit_candidates", "resolve_candidates"]
+__all__ = ["admission_inputs", "admit_candidates", "resolve_candidates"]
 
 
 def resolve_candidates(prepared: Prepared, home: Home, progress: Progress) -> list[Candidate]:
     """Return the candidates, fetching starter models that this machine does not have."""
     found: list[Candidate] = []
     for name in prepared.job.candidates:
-        stage = _FetchStage(name, progress)
+        stage = FetchStage(name, progress)
         reference = name
         if not name.startswith(("http://", "https://")) and (prepared.folder / name).is_file():
             reference = str(prepared.folder / name)
         found.append(resolve_candidate(home.path, reference, stage.report))
     return found
+
+
+def admission_inputs(job: JobDescription, candidates: list[Candidate], *, dry_run: bool) -> dict[str, Any]:
+    """Return what admissions depend on."""
+    return {
+        "candidates": [item.as_json() for item in candidates],
+        "requirements": job.requirements.model_dump(mode="json"),
+        "dry_run": dry_run,
+    }
 
 
 def admit_candidates(prepared: Prepared, candidates: list[Candidate], home: Home) -> dict[str, Any]:
@@ -41,24 +52,3 @@ def admit_candidates(prepared: Prepared, candidates: list[Candidate], home: Home
             f"no candidate was admitted\n{reasons}", hint="name other candidates, or mend `requirements`"
         )
     return {"admitted": admitted, "rows": rows}
-
-
-class _FetchStage:
-    """Shows a download as a stage of progress, only where there is one."""
-
-    def __init__(self, name: str, progress: Progress) -> None:
-        self._name = name
-        self._progress = progress
-        self._done = 0
-        self._total = 0
-
-    def report(self, done: int, total: int, note: str) -> None:
-        """Take the bytes done so far, of how many, and what is going on."""
-        if total and total != self._total:
-            self._total, self._done = total, 0
-            self._progress.stage(f"fetching {self._name}", total)
-        if done > self._done:
-            self._progress.advance(done - self._done, note)
-            self._done = done
-        elif note and not total:
-            self._progress.say(f"{self._name}: {note}")

@@ -98,10 +98,19 @@ def engine_for(assembly: Assembly, home: Home) -> Engine:
     return OpenAIEngine(str(candidate.endpoint), model=candidate.endpoint_model or "")
 
 
-def assemble(assembly: Assembly, engine: Engine, home: Home, embedder: Embedder) -> DocumentAgent:
-    """Return the agent of these parts; the engine need not be started yet."""
+def assemble(
+    assembly: Assembly,
+    engine: Engine,
+    home: Home,
+    embedder: Embedder,
+    retriever: IndexRetriever | None = None,
+) -> DocumentAgent:
+    """Return the agent of these parts; the engine need not be started yet.
+
+    retriever: an open one that several agents share; without it the index is opened.
+    """
     path = index_path(home, assembly.index)
-    retriever = IndexRetriever(path, embedder)
+    retriever = retriever or IndexRetriever(path, embedder)
     if retriever.digest != assembly.index:
         retriever.close()
         raise StaffroomError(

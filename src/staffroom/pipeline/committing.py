@@ -1,10 +1,13 @@
 """What is fixed before the first item, and what goes into the log when: commitment, gate opening, decision.
 
 Order: commitment entry, signed checkpoint, seed derived from its root, first item. The gate's alpha is charged by
-the entry that opens it, and stays charged if the run dies; a resumed run keeps its use.
+the entry that opens it, and stays charged if the run dies; a resumed run keeps its use. A run that committed and
+whose use another run took before it opened the gate begins anew under another name: its rule is another one.
+A dry run charges uses of its own, because it examines no model.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +15,7 @@ from staffroom import __version__
 from staffroom.engine.embed import Embedder
 from staffroom.evaluate import ExamPack, commit_to
 from staffroom.onboard.prompt import agent_policy, prompt_book
-from staffroom.pipeline.assemble import Assembly, assemble, engine_for
+from staffroom.pipeline.assemble import Assembly, engine_for, spec_of
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.records.digests import digest_value
 from staffroom.records.exam import Split
@@ -53,6 +56,7 @@ def make_plan(
     dry_run: bool,
 ) -> Plan:
     """Return the plan of a run; the same inputs give the same run."""
+    book, policy = prompt_book(job), agent_policy(job)
     assemblies = {
         candidate.id: Assembly(
             name=job.name,
@@ -61,29 +65,32 @@ def make_plan(
             context=job.requirements.context,
             dry_run=dry_run,
             index=index,
-            book=prompt_book(job),
-            policy=agent_policy(job),
+            book=book,
+            policy=policy,
             guard=RequestGuardModel(**{**guard, "weights": tuple(guard["weights"])}),
         )
         for candidate in candidates
     }
     specs = {
-        name: assemble(assembly, engine_for(assembly, home), home, embedder).spec.digest
-        for name, assembly in assemblies.items()
+        name: spec_of(assembly, engine_for(assembly, home)).digest for name, assembly in assemblies.items()
     }
-    run = digest_value(
-        {
-            "staffroom": __version__,
-            "job": job.as_json(),
-            "pack": pack.digest,
-            "agents": specs,
-            "dry_run": dry_run,
-        }
-    )[7:23]
+    made_of = {
+        "staffroom": __version__,
+        "job": job.as_json(),
+        "pack": pack.digest,
+        "agents": specs,
+        "dry_run": dry_run,
+    }
+
+    def run_of(use: int) -> str:
+        return digest_value({**made_of, "use": use})[7:23]
+
     gate_split = digest_value(sorted(item.digest for item in pack.items_of(Split.GATE)))
-    use = _use_of(log, run, gate_split)
+    if dry_run:
+        gate_split = f"dry-run {gate_split}"
+    use = _use_of(log, gate_split, run_of)
     gate = plan_gate(pack.facets, pack.clusters_of(Split.GATE), alpha_for_use(use, pack.alpha))
-    return Plan(run, assemblies, specs, gate, gate_split, use)
+    return Plan(run_of(use), assemblies, specs, gate, gate_split, use)
 
 
 def commit(
@@ -126,7 +133,7 @@ def commit(
         "root": root,
         "seed": seed,
         "alpha": plan.gate.alpha,
-        "checkpoint": log.checkpoint(),
+        "checkpoint": log.kept_checkpoint(plan.run),
         "said": f"committed before the first item: log size {index + 1}, root {root[:16]}…, seed {seed}",
     }
 
@@ -142,15 +149,18 @@ def open_gate(log: DecisionLog, plan: Plan, winner: str) -> None:
     log.append(_GATE_OPENED, f"{plan.run}:gate", plan.run, body)
 
 
-def _use_of(log: DecisionLog, run: str, gate_split: str) -> int:
-    """Return which use of this gate split the run is: the one it had, if it opened the gate already."""
+def _use_of(log: DecisionLog, gate_split: str, run_of: Callable[[int], str]) -> int:
+    """Return which use of this gate split the run is: the one it had, if it opened the gate already.
+
+    run_of: the name that the run has as the n-th use.
+    """
     used = 0
     for logged in log.entries():
         entry = logged.entry
         body = entry.get("body", {})
         if entry.get("type") != _GATE_OPENED or body.get("gate_split") != gate_split:
             continue
-        if entry.get("run") == run:
+        if entry.get("run") == run_of(int(body["use"])):
             return int(body["use"])
         used += 1
     return used + 1

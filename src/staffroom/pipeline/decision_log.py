@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from staffroom.ledger import (
+    MAX_ENTRY_BYTES,
     Log,
     LogKeys,
     VerifyReport,
@@ -30,7 +31,7 @@ from staffroom.ledger import (
 from staffroom.ledger.merkle import range_hash
 from staffroom.records.digests import canonical_json, digest_bytes, digest_value
 from staffroom.records.errors import StaffroomError
-from staffroom.store import Home, to_text, utc_now, write_durably
+from staffroom.store import Home, ObjectStore, to_text, utc_now, write_durably
 
 __all__ = ["DecisionLog", "LoggedEntry"]
 
@@ -67,16 +68,22 @@ class DecisionLog:
     def keys(self) -> LogKeys:
         """Return the log's keys, made at the first call; their name is the log's origin."""
         folder = self._keys / "decisions"
-        if not folder.exists():
+        # A process that died while it made them left no private key; one that signed already never gets another.
+        if not (folder / "log.key").exists() and not self.last_signed.exists():
             origin = f"staffroom.local/{digest_bytes(new_salt())[7:19]}/decisions"
             return generate_keys(folder, origin)
         return load_keys(folder)
 
     def append(self, kind: str, key: str, run: str, body: Mapping[str, Any]) -> int:
-        """Append one entry under a signed checkpoint and return its index; a known key returns the entry there is."""
-        entry = canonical_json(
-            {"type": kind, "key": key, "at": to_text(utc_now()), "run": run, "body": dict(body)}
-        )
+        """Append one entry under a signed checkpoint and return its index; a known key returns the entry there is.
+
+        A body that is too long for an entry (65,535 bytes) is kept as an artifact, and logged by its digest.
+        """
+        frame = {"type": kind, "key": key, "at": to_text(utc_now()), "run": run}
+        entry = canonical_json({**frame, "body": dict(body)})
+        if len(entry) > MAX_ENTRY_BYTES:
+            digest = ObjectStore(self._home.objects).put_json(dict(body))
+            entry = canonical_json({**frame, "body": {"kept_as": digest, "bytes": len(entry)}})
         keys = self.keys()
         with Log.open(
             self.folder,
@@ -91,6 +98,16 @@ class DecisionLog:
     def checkpoint(self) -> str:
         """Return the published checkpoint, a signed note."""
         return read_checkpoint(self.folder)
+
+    def kept_checkpoint(self, name: str) -> str:
+        """Return the checkpoint that was published when this was first asked under a name."""
+        path = self._home.private / "checkpoints" / name
+        if path.exists():
+            return path.read_text(encoding="utf-8")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        checkpoint = self.checkpoint()
+        write_durably(path, checkpoint.encode())
+        return checkpoint
 
     def root_after(self, index: int) -> str:
         """Return the root (hex) of the tree whose last entry is `index`: it is fixed for ever once that was signed."""
@@ -109,6 +126,10 @@ class DecisionLog:
             LoggedEntry(index, read_entry(data))
             for index, data in enumerate(read_entries(self.folder, size) if size else [])
         ]
+
+    def find(self, key: str) -> LoggedEntry | None:
+        """Return the entry with this key, if there is one."""
+        return next((item for item in self.entries() if item.entry.get("key") == key), None)
 
     def verify(self) -> VerifyReport:
         """Recompute everything and return what is wrong, if anything is."""

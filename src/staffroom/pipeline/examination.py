@@ -9,10 +9,12 @@ from typing import Any
 from staffroom.engine.embed import Embedder
 from staffroom.engine.protocols import Engine
 from staffroom.evaluate import ExamPack, declined_share, examine, summarize_facets, summarize_kinds
-from staffroom.pipeline.assemble import Assembly, assemble, engine_for
+from staffroom.onboard.retrieval import IndexRetriever
+from staffroom.pipeline.assemble import Assembly, assemble, engine_for, index_path
 from staffroom.pipeline.committing import Plan, open_gate
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.records.digests import digest_value
+from staffroom.records.errors import WrongUse
 from staffroom.records.exam import Evaluation, Item, Kind, Response, Score, Split
 from staffroom.records.job_description import JobDescription, Price
 from staffroom.records.protocols import Progress, ResponseSink
@@ -36,6 +38,7 @@ class Bench:
         self._engines: dict[str, Engine] = {}
         self._agents: dict[str, DocumentAgent] = {}
         self._started: set[str] = set()
+        self._retriever: IndexRetriever | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,7 +49,10 @@ class Bench:
         """Return an agent whose engine may not run yet."""
         if name not in self._agents:
             engine = self._engines[name] = engine_for(self._assemblies[name], self._home)
-            self._agents[name] = assemble(self._assemblies[name], engine, self._home, self._embedder)
+            assembly = self._assemblies[name]
+            if self._retriever is None:
+                self._retriever = IndexRetriever(index_path(self._home, assembly.index), self._embedder)
+            self._agents[name] = assemble(assembly, engine, self._home, self._embedder, self._retriever)
         return self._agents[name]
 
     async def ready(self, name: str) -> DocumentAgent:
@@ -64,9 +70,13 @@ class Bench:
             await self._engines[name].close()
 
     async def close(self) -> None:
-        """Stop all engines."""
-        for name in list(self._started):
-            await self.stop(name)
+        """Stop all engines, and close the index that the agents share."""
+        try:
+            for name in list(self._started):
+                await self.stop(name)
+        finally:
+            if self._retriever is not None:
+                self._retriever.close()
 
 
 def price_of(job: JobDescription, candidate: str) -> Price:
@@ -91,7 +101,13 @@ async def race(
     assemblies = plan.assemblies
     items = {item.id: item for item in pack.items_of(Split.SCREEN)}
     entrants = [_entrant(job, assembly) for assembly in assemblies.values()]
-    running = Race(entrants, {item.id: item.cluster for item in items.values()}, seed=seed)
+    clusters = {item.id: item.cluster for item in items.values()}
+    try:
+        running = Race(entrants, clusters, seed=seed, cap=pack.cap)
+    except ValueError as error:
+        raise WrongUse(
+            f"the race cannot be held ({error})", where=str(pack.folder / "exam.yaml"), hint="raise `cap`"
+        ) from error
     scores: dict[str, list[Score]] = {name: [] for name in assemblies}
     wrong = dict.fromkeys(assemblies, 0)
     progress.stage("race on the screen split", len(items) * len(assemblies))

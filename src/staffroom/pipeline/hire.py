@@ -43,6 +43,7 @@ class HireResult:
 async def hire(order: HireOrder, home: Home, progress: Progress, sign: SignOff) -> HireResult:
     """Hire a worker; the same order a second time finds everything done."""
     prepared = prepare(order)
+    releasing.require_not_retired(home, prepared.job.alias)
     with home.ensure().lock("hire"), Database(home.database) as database:
         objects = ObjectStore(home.objects)
         scope = prepared.job.name + ("/dry" if order.dry_run else "")
@@ -73,15 +74,14 @@ class _Hire:
 
         # 2. candidates
         candidates = admitting.resolve_candidates(self.prepared, self.home, self.progress)
-        asked = {"candidates": [item.as_json() for item in candidates], "dry_run": dry}
-        asked["requirements"] = job.requirements.model_dump(mode="json")
+        asked = admitting.admission_inputs(job, candidates, dry_run=dry)
         admitted = await step(
             Step("admit", 1, asked), admitting.admit_candidates, self.prepared, candidates, self.home
         )
 
         # 3. documents
         inputs = {"documents": self.prepared.documents, "skip": job.policy.skip_bad_documents}
-        index = Step("index", 1, {**inputs, "embedder": embedder.digest})
+        index = Step("index", 2, {**inputs, "embedder": embedder.digest}, intact=indexing.kept_in(self.home))
         indexed = await step(
             index, indexing.index_documents, job, self.prepared.folder, self.home, embedder, self.progress
         )
@@ -115,10 +115,8 @@ class _Hire:
                 Step("gate", 1, {"run": plan.run, "winner": raced["winner"]}, seed=seed, after=("race",)),
                 examination.gate, log, plan, pack, bench, raced["winner"], seed, sink, self.progress,
             )  # fmt: skip
-            evaluation, decision = (
-                revive(Evaluation, gated["evaluation"]),
-                revive(Decision, gated["decision"]),
-            )
+            evaluation = revive(Evaluation, gated["evaluation"])
+            decision = revive(Decision, gated["decision"])
             spec = bench.agent(raced["winner"]).spec
         finally:
             await bench.close()

@@ -4,7 +4,7 @@ It lives here because reading, cutting and indexing meet the cache of a home; ea
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from staffroom.onboard.documents import list_documents, read_documents
 from staffroom.onboard.duplicates import find_duplicates
 from staffroom.onboard.index import IndexSummary, build_index
 from staffroom.onboard.request_guard import fit_request_guard, packaged_guard, prototypes_digest
+from staffroom.pipeline.assemble import index_path
 from staffroom.records.digests import canonical_json, digest_file, digest_value
 from staffroom.records.documents import (
     Block,
@@ -32,7 +33,15 @@ from staffroom.records.job_description import JobDescription
 from staffroom.records.protocols import Progress
 from staffroom.store import Home
 
-__all__ = ["DocumentSet", "document_digests", "fit_guard", "guard_inputs", "index_documents", "open_cache"]
+__all__ = [
+    "DocumentSet",
+    "document_digests",
+    "fit_guard",
+    "guard_inputs",
+    "index_documents",
+    "kept_in",
+    "open_cache",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,11 @@ def index_documents(
         duplicates=len(chunks) - len(kept),
     )
     return found.as_json()
+
+
+def kept_in(home: Home) -> Callable[[dict[str, Any]], bool]:
+    """Return what says of a kept result of `index_documents` whether its index is still there."""
+    return lambda found: index_path(home, found["digest"]).is_file()
 
 
 def guard_inputs(embedder: Embedder) -> dict[str, Any]:

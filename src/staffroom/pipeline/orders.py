@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from staffroom.evaluate import ExamPack, load_pack
+from staffroom.onboard.prompt import agent_policy
 from staffroom.pipeline.indexing import document_digests
 from staffroom.records.errors import WrongUse
 from staffroom.records.job_description import JobDescription
@@ -54,4 +55,5 @@ def prepare(order: HireOrder) -> Prepared:
             where=str(folder / job.exam / "exam.yaml"),
             hint="give both the same locale",
         )
+    agent_policy(job)  # raises where there is no wording for the job's locale
     return Prepared(job, folder, pack, document_digests(job, folder))

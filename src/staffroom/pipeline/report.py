@@ -1,6 +1,6 @@
 """The object that `hire --json` prints, from what a run kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from staffroom.evaluate import declined_share
@@ -11,7 +11,7 @@ from staffroom.release import explain
 
 __all__ = ["EXIT_CODES", "explained", "finished"]
 
-EXIT_CODES = {Verdict.PROMOTED: 0, Verdict.REJECTED: 1, Verdict.UNDECIDED: 4}
+EXIT_CODES: Mapping[Verdict, int] = {Verdict.PROMOTED: 0, Verdict.REJECTED: 1, Verdict.UNDECIDED: 4}
 """Status with which the command line ends, by verdict."""
 
 
@@ -65,6 +65,7 @@ def finished(
         "reasons": {"en": explain(decision, "en"), "zh-TW": explain(decision, "zh-TW")},
         "release": released["release"] if released else None,
         "alias": alias,
+        "state": released.get("state") if released else None,
         "facets": [facet.as_json() for facet in decision.facets],
         "kinds": [_kind(kind) for kind in kinds],
         "candidates": [*raced["rows"], *refused],

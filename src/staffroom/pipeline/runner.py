@@ -90,9 +90,12 @@ class Runner:
         finished = self._steps.get(step.key)
         if finished is not None and not self._force:
             try:
-                return self._objects.get_json(finished.output), Explained(step.name, StepReason.KEPT)
+                kept = self._objects.get_json(finished.output)
             except MissingObject:
                 return None, Explained(step.name, StepReason.MISSING, "its output is gone")
+            if step.intact is not None and not step.intact(kept):
+                return None, Explained(step.name, StepReason.MISSING, "a file that it made is gone")
+            return kept, Explained(step.name, StepReason.KEPT)
         if finished is not None:
             return None, Explained(step.name, StepReason.FORCED)
         earlier = self._steps.latest(f"{self._scope}/{step.name}")

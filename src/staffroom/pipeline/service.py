@@ -73,10 +73,12 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = DEFAULT_PORT,
     on_ready: Callable[[str], None] = lambda _: None,
+    on_trouble: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve all released workers until SIGTERM or SIGINT; a release that comes while serving is taken up.
 
-    Workers without a permit are known and answer that they are suspended.
+    Workers without a permit are known and answer that they are suspended. on_trouble: told why a release that
+    came while serving could not be taken up; the others go on.
     """
     with home.ensure().lock("serve"), Database(home.database) as database:
         aliases = Releases(database).aliases()
@@ -96,33 +98,52 @@ async def serve(
         server = GatewayServer(gateway, host=host, port=port)
         try:
             await _take_up(home, database, gateway, opened)
-            watching = asyncio.create_task(_watch(home, database, gateway, opened))
+            watching = asyncio.create_task(_watch(home, database, gateway, opened, on_trouble))
             try:
                 await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
             finally:
                 watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
         finally:
             for worker in opened.values():
                 await worker.engine.close()
 
 
-async def _watch(home: Home, database: Database, gateway: Gateway, opened: dict[str, OpenWorker]) -> None:
+async def _watch(
+    home: Home,
+    database: Database,
+    gateway: Gateway,
+    opened: dict[str, OpenWorker],
+    on_trouble: Callable[[str], None],
+) -> None:
     seen = database.data_version()
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
         now = database.data_version()
         if now != seen:
             seen = now
-            await _take_up(home, database, gateway, opened)
+            try:
+                await _take_up(home, database, gateway, opened)
+            except StaffroomError as error:
+                # The worker of the old release has lost its permit already; the other workers go on.
+                on_trouble(str(error))
 
 
 async def _take_up(home: Home, database: Database, gateway: Gateway, opened: dict[str, OpenWorker]) -> None:
-    """Open what is released and not yet served; the one before stops once the new one answers."""
+    """Open what is released and not yet served; the one before stops once the new one answers.
+
+    Raises StaffroomError for what could not be opened, after all else was.
+    """
+    failed: list[StaffroomError] = []
     for alias, release in Releases(database).aliases().items():
         before = opened.get(alias)
         if before is not None and before.release == release:
             continue
-        worker = await _open(home, database, alias)
+        try:
+            worker = await _open(home, database, alias)
+        except StaffroomError as error:
+            failed.append(error)
+            continue
         gateway.serve(
             ServedRelease(
                 alias=alias,
@@ -135,6 +156,8 @@ async def _take_up(home: Home, database: Database, gateway: Gateway, opened: dic
         opened[alias] = worker
         if before is not None:
             await before.engine.close()
+    if failed:
+        raise failed[0]
 
 
 async def _open(home: Home, database: Database, alias: str) -> OpenWorker:

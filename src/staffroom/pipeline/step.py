@@ -4,7 +4,7 @@ Key = digest of name, version, inputs, parameters, engine identity and seed. A s
 the runner does that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -27,7 +27,10 @@ class StepReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What identifies a step; `inputs` are digests and plain values by name, `after` names the steps it reads."""
+    """What identifies a step; `inputs` are digests and plain values by name, `after` names the steps it reads.
+
+    intact: says of a kept output whether the files it names are still there; no part of the key.
+    """
 
     name: str
     version: int
@@ -35,6 +38,7 @@ class Step:
     engine: str = ""
     seed: int | None = None
     after: tuple[str, ...] = field(default=(), compare=False)
+    intact: Callable[[Any], bool] | None = field(default=None, compare=False, repr=False)
 
     def made_of(self) -> dict[str, Any]:
         """Return all that the key is made of."""

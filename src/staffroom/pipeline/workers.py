@@ -1,6 +1,7 @@
 """What is known of the workers of a home, and how they are stopped and started: stop first, record after."""
 
 import getpass
+import os
 from datetime import datetime
 from typing import Any
 
@@ -51,10 +52,11 @@ def show_worker(home: Home, alias: str) -> dict[str, Any]:
 
 def suspend(home: Home, alias: str | None, by: str = "") -> list[dict[str, Any]]:
     """Stop one worker, or all (None), at once and across restarts; recorded after it has stopped."""
-    if alias is not None:
-        _require_known(home, alias)
+    permits = Permits(home.permits)
+    if alias is not None and permits.release(alias) is None:
+        _require_known(home, alias)  # only where nothing runs: stopping asks no database
     changes = permit.suspend(
-        Permits(home.permits), alias, reason=f"suspended by {by or _user()}", record=_recorder(home, by)
+        permits, alias, reason=f"suspended by {by or _user()}", record=_recorder(home, by)
     )
     return [_change(item) for item in changes]
 
@@ -75,11 +77,11 @@ def resume(home: Home, alias: str, by: str = "") -> dict[str, Any]:
 
 def retire(home: Home, alias: str, by: str = "") -> dict[str, Any]:
     """Stop a worker for ever; its evidence stays."""
-    _require_known(home, alias)
+    permits = Permits(home.permits)
+    if permits.release(alias) is None:
+        _require_known(home, alias)
     return _change(
-        permit.retire(
-            Permits(home.permits), alias, reason=f"retired by {by or _user()}", record=_recorder(home, by)
-        )
+        permit.retire(permits, alias, reason=f"retired by {by or _user()}", record=_recorder(home, by))
     )
 
 
@@ -88,19 +90,25 @@ def rollback(home: Home, alias: str, by: str = "") -> dict[str, Any]:
     _require_known(home, alias)
     permits, log = Permits(home.permits), DecisionLog(home)
     with Database(home.database) as database:
-        moved = Releases(database).rollback(alias, reason=f"rolled back by {by or _user()}")
+        releases = Releases(database)
+        current = releases.current(alias)
+        if current is None:
+            raise _unknown(alias, releases)
+        if current.parent is not None:
+            # Recorded first, under the number of the move: the same command after a kill adds nothing.
+            body = {
+                "alias": alias,
+                "to": current.parent,
+                "from": current.digest,
+                "rollback": True,
+                "by": log.commitment_to("person", by or _user()),
+            }
+            log.append("alias-moved", f"rollback:{alias}:{len(releases.history(alias))}", "", body)
         running = permits.release(alias) is not None
-        at = to_text(moved.at)
-        body = {
-            "alias": alias,
-            "to": moved.release,
-            "rollback": True,
-            "by": log.commitment_to("person", by or _user()),
-        }
-        log.append("alias-moved", f"rollback:{alias}:{at}", "", body)
+        moved = releases.rollback(alias, reason=f"rolled back by {by or _user()}")
         if running:
             permits.grant(alias, moved.release)
-        return {"alias": alias, "release": moved.release, "at": at, "running": running}
+        return {"alias": alias, "release": moved.release, "at": to_text(moved.at), "running": running}
 
 
 def _recorder(home: Home, by: str) -> permit.PermitRecorder:
@@ -171,4 +179,7 @@ def _at(moment: datetime) -> str:
 
 
 def _user() -> str:
-    return getpass.getuser()
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"

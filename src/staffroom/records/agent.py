@@ -79,7 +79,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """A chunk found for a question, best first; `score` orders within one query and means nothing else."""
+    """A chunk found for a question, best first; `score` orders within one query and means nothing else.
+
+    focus: offset in `text` of the passage that is closest to the question.
+    """
 
     chunk_id: str
     document_digest: str
@@ -91,6 +94,7 @@ class Retrieved:
     end: int
     as_of: str | None
     score: float
+    focus: int = 0
     lexical_rank: int | None = None
     dense_rank: int | None = None
 

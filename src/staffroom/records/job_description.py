@@ -3,6 +3,7 @@
 Field descriptions are shown by `staffroom schema job` and in the starter of `staffroom init`.
 """
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -52,6 +53,13 @@ class DocumentRef(_Strict):
     as_of: str | None = Field(
         None, description="Date up to which the document holds (YYYY-MM-DD).", pattern=r"^\d{4}-\d{2}-\d{2}$"
     )
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_a_date(cls, value: str | None) -> str | None:
+        if value is not None:
+            date.fromisoformat(value)
+        return value
 
 
 class Requirements(_Strict):

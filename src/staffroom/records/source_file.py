@@ -4,6 +4,9 @@ It knows nothing of what the model means.
 """
 
 import difflib
+import re
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +20,10 @@ from staffroom.records.errors import WrongUse
 __all__ = ["read_yaml_model"]
 
 _MAX_BYTES = 1 << 20
+_MAX_NODES = 100_000
+_MAX_DEPTH = 50
+_MAX_INTEGER = (1 << 53) - 1  # canonical JSON has no larger one
+_DATE = re.compile(r"(?<!\d)(\d{4})-(\d\d?)-(\d\d?)(?!\d)")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -28,16 +35,16 @@ def read_yaml_model(path: Path, model: type[Model], *, hint: str) -> Model:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise WrongUse("larger than 1 MiB", where=str(path), hint=hint)
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise WrongUse(f"cannot be read ({error.strerror})", where=str(path), hint=hint) from error
     except UnicodeDecodeError as error:
         raise WrongUse("is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from error
     tree = _parse(text, path, hint)
     try:
-        return model.model_validate(_plain(tree))
+        return model.model_validate(_plain(tree, path, hint))
     except ValidationError as error:
-        lines = [_describe(item, tree, path, model) for item in error.errors()]
+        lines = [_describe(item, tree, path, model) for item in _own_faults(error.errors())]
         raise WrongUse("\n".join(lines), hint=hint) from error
 
 
@@ -51,20 +58,68 @@ def _parse(text: str, path: Path, hint: str) -> Any:
             f"not valid YAML: {error.problem or error}", where=f"{path}:{line}", hint=hint
         ) from error
     except (YAMLError, RecursionError, ValueError) as error:
-        raise WrongUse(f"not valid YAML: {error}", where=str(path), hint=hint) from error
+        where = f"{path}:{line}" if (line := _line_of_impossible_date(text)) else str(path)
+        raise WrongUse(f"not valid YAML: {error}", where=where, hint=hint) from error
     if not isinstance(tree, CommentedMap):
         raise WrongUse("a mapping of fields is expected", where=f"{path}:1", hint=hint)
     return tree
 
 
-def _plain(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    if node is None or isinstance(node, (bool, int, float)):
-        return node
-    return str(node)
+def _plain(tree: Any, path: Path, hint: str) -> Any:
+    """Return the tree as plain data; aliases are followed, so what they multiply to is bounded."""
+    left = _MAX_NODES
+
+    def walk(node: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0 or depth > _MAX_DEPTH:
+            raise WrongUse(
+                f"more than {_MAX_NODES} values or {_MAX_DEPTH} levels (aliases multiply what they stand for)",
+                where=str(path),
+                hint=hint,
+            )
+        if isinstance(node, dict):
+            named = {str(key): walk(value, depth + 1) for key, value in node.items()}
+            if len(named) != len(node):
+                raise WrongUse("two fields of one mapping have the same name", where=str(path), hint=hint)
+            return named
+        if isinstance(node, (list, set)):
+            return [walk(value, depth + 1) for value in node]
+        if isinstance(node, int) and abs(node) > _MAX_INTEGER:
+            raise WrongUse(f"the number {str(node)[:20]}… is too large", where=str(path), hint=hint)
+        if node is None or isinstance(node, (bool, int, float)):
+            return node
+        return str(node)
+
+    return walk(tree, 0)
+
+
+def _name(key: Any) -> str:
+    return key if isinstance(key, str) else str(key)
+
+
+def _own_faults(faults: Sequence[Any]) -> list[Any]:
+    """Leave out that a list is too short where that is only because its own members are at fault."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short"
+        or not any(
+            len(place) > len(fault["loc"]) and place[: len(fault["loc"])] == fault["loc"] for place in places
+        )
+    ]
+
+
+def _line_of_impossible_date(text: str) -> int:
+    """Return the first line that holds a date which no calendar has, 0 where there is none."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        for found in _DATE.findall(line):
+            try:
+                date(*map(int, found))
+            except ValueError:
+                return number
+    return 0
 
 
 def _describe(item: Any, tree: Any, path: Path, model: type[BaseModel]) -> str:
@@ -89,9 +144,12 @@ def _describe(item: Any, tree: Any, path: Path, model: type[BaseModel]) -> str:
 def _line_of(tree: Any, place: tuple[str | int, ...]) -> int:
     node, line = tree, 1
     for part in place:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-            node = node[part]
+        key = (
+            next((key for key in node if str(key) == part), None) if isinstance(node, CommentedMap) else None
+        )
+        if key is not None:
+            line = node.lc.key(key)[0] + 1
+            node = node[key]
         elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
             line = node.lc.item(part)[0] + 1
             node = node[part]

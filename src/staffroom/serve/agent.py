@@ -29,7 +29,7 @@ from staffroom.records.agent import (
 )
 from staffroom.records.policy import AgentPolicy, PromptBook
 from staffroom.records.protocols import Retriever, TextListener
-from staffroom.serve.grounding import Grounding, cite, plain_marks, split_sentence
+from staffroom.serve.grounding import Grounding, cite, excerpt_window, plain_marks, split_sentence
 from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
 from staffroom.serve.verdict import VerdictOdds, read_verdict
 from staffroom.text.locale import repair
@@ -123,7 +123,6 @@ class DocumentAgent:
         root = await self._rooted()
         text = self._book.choice.format(excerpts=self._excerpts(found), question=question)
         shared = await self._shared_prefix(root, text)
-        await self._engine.pin(shared)
         held = await self._engine.count(shared)
         orders: list[tuple[float, ...]] = []
         tokens_in = 0
@@ -168,7 +167,9 @@ class DocumentAgent:
         while history and await self._engine.count(whole) + self._room() > self._engine.context:
             history = _history(history[1:])
             whole = await self._render(history, text)
-        pinned = root if whole.startswith(root) else ""
+        # Verdict and answer both go on from the question: what is before is read once.
+        end = whole.rfind(question) + len(question)
+        pinned = whole[:end] if question and whole.startswith(root) and end > len(root) else ""
         return _Asked(question, tuple(found), Prompt(pinned, whole[len(pinned) :]))
 
     async def _generate(
@@ -276,7 +277,7 @@ class DocumentAgent:
             self._book.excerpt.format(
                 number=number,
                 heading=" ".join(item.heading_path) or item.document_name,
-                text=item.text.strip()[: self._policy.excerpt_characters],
+                text=excerpt_window(item.text, item.focus, self._policy.excerpt_characters),
             )
             for number, item in enumerate(found, start=1)
         )

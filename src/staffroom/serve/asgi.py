@@ -12,7 +12,7 @@ __all__ = ["from_loopback", "header", "read_body", "send_error", "send_json", "w
 
 _BODY_SECONDS = 30.0
 _JSON = (b"content-type", b"application/json")
-_FORWARDED = {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+_FORWARDED = frozenset([b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"])
 
 
 def header(scope: Scope, name: bytes) -> str:

@@ -1,10 +1,11 @@
 """What the gateway counts, in Prometheus's text format."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 __all__ = ["Counters"]
 
-_HELP = {
+_HELP: Mapping[str, str] = {
     "staffroom_requests_total": "Requests handed to a worker, by how they ended.",
     "staffroom_refused_total": "Requests refused before a worker, by code.",
     "staffroom_tokens_total": "Tokens read and written.",

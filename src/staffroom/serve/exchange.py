@@ -5,7 +5,7 @@ either: the place in the queue is given back when the task has really ended.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,7 +52,7 @@ class StopReason(StrEnum):
     INTERNAL = "internal_error"
 
 
-_ENDINGS: dict[StopReason, tuple[int, str, str]] = {
+_ENDINGS: Mapping[StopReason, tuple[int, str, str]] = {
     StopReason.SUSPENDED: (
         503,
         "server_error",

@@ -13,7 +13,7 @@ from staffroom.records.agent import Citation, Retrieved
 from staffroom.text.ngrams import ngram_terms
 from staffroom.text.numbers import numbers_in
 
-__all__ = ["Grounding", "asks_for_quantity", "cite", "plain_marks", "split_sentence"]
+__all__ = ["Grounding", "asks_for_quantity", "cite", "excerpt_window", "plain_marks", "split_sentence"]
 
 _MARK = re.compile(r"[【\[]\s*(\d{1,2})\s*[】\]]")
 _SENTENCE_END = re.compile(r"[。！？!?；;\n]|\.(?=\s)")
@@ -38,6 +38,23 @@ def split_sentence(text: str) -> tuple[str, str]:
     while (mark := _MARK.match(text, end)) is not None:
         end = mark.end()
     return text[:end], text[end:]
+
+
+def excerpt_window(text: str, focus: int, limit: int) -> str:
+    """Return at most `limit` characters of a chunk: its beginning, and where that does not reach, the lines from
+    `focus` on below the first line, because a list without what it is a list of says little.
+    """
+    plain = text.strip()
+    if len(plain) <= limit:
+        return plain
+    first, _, _ = plain.partition("\n")
+    head = first[: limit // 3]
+    room = limit - len(head) - 2
+    lead = len(text) - len(text.lstrip())
+    start = max(0, focus - lead)
+    if start <= len(head) + 1 or start + room // 2 <= limit:
+        return plain[:limit]
+    return f"{head}\n…{plain[min(start, len(plain) - room) :][:room]}"
 
 
 class Grounding:

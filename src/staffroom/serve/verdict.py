@@ -13,7 +13,7 @@ from staffroom.records.policy import PromptBook
 __all__ = ["VerdictOdds", "read_verdict"]
 
 _UNSEEN = -12.0
-_TWINS = {"無": "无", "拒": "拒", "答": "答"}
+_TWINS: Mapping[str, str] = {"無": "无", "拒": "拒", "答": "答"}
 
 
 @dataclass(frozen=True, slots=True)

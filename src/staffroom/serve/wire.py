@@ -4,7 +4,7 @@ It knows nothing of workers, permits or connections. Format: OpenAI's API refere
 the behaviour of the official `openai` client: a stream event with a truthy `error` raises there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,12 @@ __all__ = [
 ]
 
 DONE = b"data: [DONE]\n\n"
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+_ROLES: Mapping[str, str] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
 _MAX_TURNS = 1000
 _MAX_SEED = 2**63 - 1
 

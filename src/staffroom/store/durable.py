@@ -12,7 +12,7 @@ from staffroom.records.errors import StaffroomError
 
 __all__ = ["disk_error", "make_folder", "sync_folder", "write_all", "write_durably"]
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = frozenset([errno.ENOSPC, errno.EDQUOT])
 
 
 def write_durably(path: Path, data: bytes, *, mode: int = 0o644) -> None:

@@ -7,12 +7,13 @@ A single Chinese numeral counts only where a unit follows, because 一 is also p
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 __all__ = ["chinese_number", "numbers_in"]
 
-_DIGITS = {
+_DIGITS: Mapping[str, int] = {
     "〇": 0,
     "零": 0,
     "一": 1,
@@ -26,8 +27,8 @@ _DIGITS = {
     "八": 8,
     "九": 9,
 }
-_SMALL = {"十": 10, "百": 100, "千": 1000}
-_LARGE = {"萬": 10**4, "億": 10**8}
+_SMALL: Mapping[str, int] = {"十": 10, "百": 100, "千": 1000}
+_LARGE: Mapping[str, int] = {"萬": 10**4, "億": 10**8}
 _NUMERAL = "〇零一二兩三四五六七八九十百千萬億"
 _UNITS = "日天週周月年歲時分秒元塊個人名位次件張頁份倍成級號樓公坪冊本戶筆種款項條章%％成期階輛台臺間房班路科隻枝枚通封瓶箱袋包點里星禮季刻秒噸克斤兩"
 _ONE_UNITS = "日天週周月年歲小元千百萬成倍半星禮季"
@@ -41,7 +42,7 @@ _NOT_NUMBERS = re.compile(
     rf"(?<![{_NUMERAL}])(?:萬一|千萬(?=[別不要勿得記小請])|一一|三三兩兩|十分(?![鐘之內後前以為鍾，。、；]|$))(?![{_NUMERAL}])"
     "|統一|再三|[一二兩三]三其"
 )
-_WORDS = {
+_WORDS: Mapping[str, int] = {
     word: value
     for value, word in enumerate(
         [
@@ -68,7 +69,7 @@ _WORDS = {
         ]
     )
 }
-_TENS = {
+_TENS: Mapping[str, int] = {
     word: 10 * value
     for value, word in enumerate(
         ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2

@@ -4,12 +4,12 @@ A quotation closes within 200 characters and in the same paragraph; a mark that 
 (This bound lets a stream decide what is a quotation without waiting for the end.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 __all__ = ["LONGEST_QUOTATION", "first_open_mark", "protected_spans", "quotations"]
 
 LONGEST_QUOTATION = 200
-_CLOSING = {"「": "」", "『": "』", "“": "”", '"': '"'}
+_CLOSING: Mapping[str, str] = {"「": "」", "『": "』", "“": "”", '"': '"'}
 
 
 def quotations(text: str) -> list[tuple[int, int]]:

@@ -8,6 +8,8 @@ from types import ModuleType
 import pytest
 from command_line import CommandLine
 
+from staffroom import pipeline as package
+
 
 @pytest.fixture
 def staffroom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
@@ -23,5 +25,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         for member, value in members.items():
             setattr(module, member, value)
         monkeypatch.setitem(sys.modules, module.__name__, module)
+        # `from staffroom.pipeline import NAME` takes the package's attribute where the real module was loaded before.
+        monkeypatch.setattr(package, name, module, raising=False)
 
     return put

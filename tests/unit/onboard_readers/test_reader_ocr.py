@@ -107,14 +107,14 @@ def test_scanned_pages_go_through_ocr_and_are_named_without_it() -> None:
     _, text = read_bytes(scanned_pdf(True), "a.pdf", ocr=FixedReader(*LINES))
     assert [(b.text, b.page) for b in text.blocks][:2] == [("Words that are text", 1), ("第一條", 2)]
     _, text = read_bytes(scanned_pdf(True), "a.pdf")
-    assert "pages 2 are pictures" in text.warnings[0] and "staffroom[ocr]" in text.warnings[0]
+    assert "pages 2 are pictures" in text.warnings[0] and "make ocr" in text.warnings[0]
     with pytest.raises(BadDocument) as caught:
         read_bytes(scanned_pdf(False), "a.pdf")
-    assert caught.value.reason is BadReason.NEEDS_OCR and caught.value.hint == "pip install staffroom[ocr]"
+    assert caught.value.reason is BadReason.NEEDS_OCR and caught.value.hint == "make ocr"
 
 
 def test_driver_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     with pytest.raises(StaffroomError) as caught:
         OcrDriver()
-    assert caught.value.hint == "pip install staffroom[ocr]"
+    assert caught.value.hint == "make ocr"

@@ -29,7 +29,7 @@ _PATTERNS = tuple(
     for key in _KEYS
 )
 _BEFORE = re.compile(rf"{_DATE}\s*(?:起)?(?P<verb>修正|修訂|更新|公布|發布|訂定|施行|公告)", re.IGNORECASE)
-_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def find_as_of(text: str) -> str | None:

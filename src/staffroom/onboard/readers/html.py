@@ -1,7 +1,7 @@
 """HTML: the page's own text; navigation, footers, scripts, forms' machinery and hidden parts are dropped."""
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from importlib.metadata import version
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
@@ -47,7 +47,7 @@ _CHROME_SHARE, _LINK_SHARE = 0.2, 0.5
 _SOURCE_BREAK = re.compile(r"[ \t\r\f]*\n\s*")
 _BLANKS = re.compile(r"\s+")
 _LEAVES = ("-text", "-comment", "br", "img")
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_HEADINGS: Mapping[str, int] = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = frozenset(
     [
         "address",

@@ -33,7 +33,7 @@ def read_image(
     Raises BadDocument (NEEDS_OCR, CORRUPT, TOO_LARGE).
     """
     if ocr is None or not ocr.available():
-        raise BadDocument(BadReason.NEEDS_OCR, "is a picture", hint="pip install staffroom[ocr]")
+        raise BadDocument(BadReason.NEEDS_OCR, "is a picture", hint="make ocr")
     pages: list[Page] = []
     try:
         with python_warnings.catch_warnings():

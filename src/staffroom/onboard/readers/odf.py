@@ -38,7 +38,7 @@ _UNREAD = frozenset(
     ]
 )
 _MAX_COLUMNS, _MAX_REPEAT, _MAX_ROWS = 512, 100, 200_000
-_FORMATS = {
+_FORMATS: Mapping[str, str] = {
     "1": "decimal",
     "a": "lowerLetter",
     "A": "upperLetter",

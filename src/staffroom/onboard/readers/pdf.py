@@ -79,11 +79,9 @@ def _reading(
             raise BadDocument(
                 BadReason.NEEDS_OCR,
                 "is a scan: its pages are pictures without text",
-                hint="pip install staffroom[ocr]",
+                hint="make ocr",
             )
-        warnings.append(
-            f"pages {_shown(pictures)} are pictures and were not read (pip install staffroom[ocr])"
-        )
+        warnings.append(f"pages {_shown(pictures)} are pictures and were not read (make ocr)")
     if scanned:
         reader += f" + {ocr_identity}"
         warnings.append(

@@ -1,6 +1,7 @@
 """Tell what a file is by its content; the extension decides only between kinds of plain text."""
 
 import zipfile
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import PurePath
 
@@ -31,7 +32,7 @@ class Kind(StrEnum):
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
 _ODF = "application/vnd.oasis.opendocument."
-MEDIA_TYPES = {
+MEDIA_TYPES: Mapping[Kind, str] = {
     Kind.MARKDOWN: "text/markdown",
     Kind.TEXT: "text/plain",
     Kind.HTML: "text/html",
@@ -43,7 +44,7 @@ MEDIA_TYPES = {
     Kind.ODP: _ODF + "presentation",
     Kind.PDF: "application/pdf",
 }
-_BY_EXTENSION = {
+_BY_EXTENSION: Mapping[str, Kind] = {
     **dict.fromkeys((".md", ".markdown", ".mdown"), Kind.MARKDOWN),
     **dict.fromkeys((".txt", ".text", ""), Kind.TEXT),
     **dict.fromkeys((".html", ".htm", ".xhtml"), Kind.HTML),
@@ -58,7 +59,7 @@ _BY_EXTENSION = {
 }
 _LEGACY_EXTENSIONS = (".doc", ".xls", ".ppt", ".dot", ".pps", ".rtf")
 _TEXTUAL = (Kind.MARKDOWN, Kind.TEXT, Kind.HTML)
-_IMAGE_MAGIC = {
+_IMAGE_MAGIC: Mapping[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
     b"II*\x00": "image/tiff",

@@ -4,7 +4,7 @@ It works on plain paragraphs of any format. It does not know the law: a heading 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from staffroom.onboard.readers.pieces import Piece, squeeze
@@ -25,8 +25,16 @@ _LATIN = re.compile(
     r"(Article|Art\.|§|Section|Chapter|Part|Title)\s*([0-9]+(?:[.\-][0-9]+)*[A-Za-z]?|[IVXLC]+)\b"
     r"(?P<rest>[.:]?\s*$|[.:\s–—-]\s*[^.;]{1,80}$)"
 )
-_LATIN_RANK = {"Title": 1, "Part": 1, "Chapter": 2, "Section": 3, "Article": 6, "Art.": 6, "§": 6}
-_RANK = {"編": 1, "章": 2, "節": 3, "款": 4, "目": 5}
+_LATIN_RANK: Mapping[str, int] = {
+    "Title": 1,
+    "Part": 1,
+    "Chapter": 2,
+    "Section": 3,
+    "Article": 6,
+    "Art.": 6,
+    "§": 6,
+}
+_RANK: Mapping[str, int] = {"編": 1, "章": 2, "節": 3, "款": 4, "目": 5}
 _ARTICLE_RANK = 6
 _LIST = (
     (1, re.compile(r"[一二三四五六七八九十百]+、")),
@@ -36,8 +44,8 @@ _LIST = (
     (1, re.compile(r"[•●○■□◆◇▪▸‧・](?=\s*\S)")),
 )
 _ENDS = "。；，、：:;,.!?！？"
-_DIGITS = {"〇": 0, "零": 0, **{c: i for i, c in enumerate("一二三四五六七八九", 1)}}
-_UNITS = {"十": 10, "百": 100, "千": 1000}
+_DIGITS: Mapping[str, int] = {"〇": 0, "零": 0, **{c: i for i, c in enumerate("一二三四五六七八九", 1)}}
+_UNITS: Mapping[str, int] = {"十": 10, "百": 100, "千": 1000}
 _HEADING_MAX = 25
 _TITLE_MAX = 40
 

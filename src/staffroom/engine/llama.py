@@ -228,13 +228,15 @@ class LlamaEngine:
     async def next_token(self, prompt: Prompt, candidates: int = 64) -> NextToken:
         """Return log-probabilities of the `candidates` likeliest next tokens, before any sampling.
 
-        Tokens whose text is the same are added up.
+        Tokens whose text is the same are added up. Empty where the likeliest token is half a character.
         """
         async with self._turn:
             send = await self._ready(prompt)
             answer = await self._evaluate(send, {"n_probs": candidates, "post_sampling_probs": False})
         found: dict[str, float] = {}
-        for entry in answer["completion_probabilities"][0]["top_logprobs"]:
+        # A likeliest token that is half a character has no text, and llama.cpp then sends no probabilities.
+        first = (answer.get("completion_probabilities") or [{"top_logprobs": []}])[0]
+        for entry in first["top_logprobs"]:
             text, value = str(entry["token"]), entry["logprob"]
             if value is not None and math.isfinite(value):
                 found[text] = _log_add(found[text], value) if text in found else float(value)

@@ -3,6 +3,7 @@
 Wording lives in `data/prompts-<locale>.yaml`; numbers that decide live here with the set they were fixed on.
 """
 
+from functools import cache
 from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict
@@ -96,6 +97,7 @@ def agent_policy(job: JobDescription) -> AgentPolicy:
     )
 
 
+@cache
 def _load(locale: str) -> _Book:
     source = files("staffroom.onboard").joinpath(f"data/prompts-{locale}.yaml")
     if not source.is_file():

@@ -23,6 +23,7 @@ _MAX_BYTES = 1 << 20
 _MAX_NODES = 100_000
 _MAX_DEPTH = 50
 _MAX_INTEGER = (1 << 53) - 1  # canonical JSON has no larger one
+_BRACKETS = re.compile(rf"(?:[\[{{]\s*){{{_MAX_DEPTH + 1}}}")
 _DATE = re.compile(r"(?<!\d)(\d{4})-(\d\d?)-(\d\d?)(?!\d)")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,6 +50,8 @@ def read_yaml_model(path: Path, model: type[Model], *, hint: str) -> Model:
 
 
 def _parse(text: str, path: Path, hint: str) -> Any:
+    if _BRACKETS.search(text):  # the parser would need seconds to find out
+        raise WrongUse(f"more than {_MAX_DEPTH} brackets in a row", where=str(path), hint=hint)
     try:
         tree = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:

@@ -163,7 +163,7 @@ def _chinese_text(text: str) -> str | None:
     value = chinese_number(whole)
     if value is None:
         return None
-    return f"{value}.{''.join(str(_DIGITS[sign]) for sign in part)}" if part else str(value)
+    return _plain(Decimal(f"{value}.{''.join(str(_DIGITS[sign]) for sign in part)}")) if part else str(value)
 
 
 def _plain(value: Decimal) -> str:

@@ -26,6 +26,7 @@ from staffroom.pipeline.orders import prepare
 from staffroom.pipeline.signoff import SignedBy, SignOff, SignOffRequest
 from staffroom.recruit import add_model
 from staffroom.store import Home
+from staffroom.text.locale import LocaleFindings
 
 SPONSOR = "Records Office of Lowwater"
 SIGNER = "Head of the Records Office"
@@ -111,14 +112,15 @@ class Town:
             add_model(
                 town.home.path, str(path), lambda *_: None, name=name, license="Apache-2.0", maker="Mill"
             )
-        town.write_exam([unanswerable(number) for number in range(20)])
+        town.write_exam([unanswerable(number) for number in range(15)])
         town.write_job()
         town.fake(monkeypatch)
         return town
 
     def fake(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Fake engines and embedder; nothing waits for the disk, since no test here cuts the power."""
+        """Fake engines and embedder, no language model, and nothing waits for the disk: no test cuts the power."""
         monkeypatch.setattr(os, "fsync", lambda handle: None)
+        monkeypatch.setattr(examination, "check", lambda text, locale: LocaleFindings())
 
         def engine_for(assembly: Assembly, home: Home) -> FakeEngine:
             return FakeEngine(assembly.candidate.id, n_ctx=assembly.context)

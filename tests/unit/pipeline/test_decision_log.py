@@ -1,6 +1,7 @@
 """The decision log: entries once, long ones by digest, roots recomputed here, the seed, keys made half."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.records.digests import canonical_json
 from staffroom.records.errors import StaffroomError
 from staffroom.store import Home, ObjectStore
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture

@@ -10,18 +10,10 @@ from typing import Any
 import pytest
 from hire_world import Town, report_of
 
-from staffroom.pipeline import examination
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.store import FinishedStep, Responses, StepCache
-from staffroom.text.locale import LocaleFindings
 
 _MOST_DEATHS = 60
-
-
-@pytest.fixture(autouse=True)
-def _no_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every child would load the language model anew, for two seconds."""
-    monkeypatch.setattr(examination, "check", lambda text, locale: LocaleFindings())
 
 
 def die_once(done: Path, name: str) -> None:

@@ -14,7 +14,13 @@ from staffroom.pipeline.assemble import Assembly
 from staffroom.records.agent import ChatTurn
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.serve import Gateway, Permits
-from staffroom.store import Database, Releases
+from staffroom.store import Database, Home, Releases
+
+
+@pytest.fixture
+def town(hired: Town) -> Town:
+    """Here every town has a released worker."""
+    return hired
 
 
 def ask(town: Town, question: str = "What does mooring cost?") -> Any:
@@ -39,7 +45,6 @@ def change_index(town: Town, statement: str) -> None:
 
 
 def test_a_released_worker_answers(town: Town) -> None:
-    town.hire()
     assert "the counter, room 4" in ask(town).text
 
 
@@ -57,14 +62,12 @@ def test_a_released_worker_answers(town: Town) -> None:
     ],
 )
 def test_a_changed_index_does_not_serve(town: Town, statement: str) -> None:
-    town.hire()
     change_index(town, statement)
     with pytest.raises(StaffroomError, match="hint:"):
         ask(town)
 
 
 def test_another_index_under_the_same_name_does_not_serve(town: Town) -> None:
-    town.hire()
     released = index_of(town)
     data = released.read_bytes()
     released.unlink()
@@ -78,7 +81,6 @@ def test_another_index_under_the_same_name_does_not_serve(town: Town) -> None:
 
 
 def test_another_engine_or_version_does_not_serve(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    town.hire()
     with monkeypatch.context() as patch:
         patch.setattr(
             service, "engine_for", lambda assembly, home: FakeEngine("another", n_ctx=assembly.context)
@@ -124,7 +126,6 @@ def test_assembly_survives_the_store(town: Town) -> None:
 
 
 def test_an_unknown_worker_is_named_with_those_there_are(town: Town) -> None:
-    town.hire()
     with pytest.raises(WrongUse, match="released: counter"):
         workers.suspend(town.home, "conuter")
     with pytest.raises(WrongUse, match="released: counter"):
@@ -133,7 +134,6 @@ def test_an_unknown_worker_is_named_with_those_there_are(town: Town) -> None:
 
 
 def test_stopping_needs_no_database_and_lasts(town: Town) -> None:
-    town.hire()
     town.home.database.write_bytes(b"not a database at all, but long enough to be looked at" * 20)
     assert workers.suspend(town.home, "counter")[0]["ran"]
     assert not Permits(town.home.permits).running()
@@ -141,7 +141,6 @@ def test_stopping_needs_no_database_and_lasts(town: Town) -> None:
 
 
 def test_a_user_without_a_name_can_stop_a_worker(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    town.hire()
 
     def nobody() -> str:
         raise KeyError("getpwuid(): uid not found: 4711")
@@ -152,7 +151,6 @@ def test_a_user_without_a_name_can_stop_a_worker(town: Town, monkeypatch: pytest
 
 
 def test_all_are_stopped_and_one_resumed_and_retired(town: Town) -> None:
-    town.hire()
     assert [row["alias"] for row in workers.suspend(town.home, None)] == ["counter"]
     workers.resume(town.home, "counter")
     workers.retire(town.home, "counter")
@@ -216,6 +214,6 @@ def test_a_release_that_comes_while_serving_is_taken_up(town: Town, monkeypatch:
         assert Releases(database).aliases() == {"counter": first}
 
 
-def test_nothing_released_is_nothing_to_serve(town: Town) -> None:
+def test_nothing_released_is_nothing_to_serve(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="no worker has been released"):
-        asyncio.run(service.serve(town.home))
+        asyncio.run(service.serve(Home(tmp_path / "empty")))

@@ -46,8 +46,8 @@ def test_a_byte_order_mark_windows_lines_and_json_are_read(tmp_path: Path) -> No
 
 
 def test_anchors_and_merges_work(tmp_path: Path) -> None:
-    job = read(tmp_path, JOB.replace("title: T", "title: &name T").replace("Office", "*name  "))
-    assert job.sponsor == "T" or job.sponsor == "T".strip()
+    job = read(tmp_path, JOB.replace("title: T", "title: &name Counter").replace("Office", "*name"))
+    assert job.sponsor == job.title == "Counter"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,11 @@ def test_anchors_and_merges_work(tmp_path: Path) -> None:
         (JOB + "zzzzzz: 1\n", 10, "unknown field; known: alias"),
         (JOB + "1: 2\n", 10, "1: unknown field"),
         (JOB + "? [a, b]\n: 3\n", 10, "unknown field"),
-        (JOB.replace("[{path: d.md, as_of: 2026-03-01}]", "\n  - path: d.md\n    asof: 2026-01-01"), 8, "`as_of`"),
+        (
+            JOB.replace("[{path: d.md, as_of: 2026-03-01}]", "\n  - path: d.md\n    asof: 2026-01-01"),
+            8,
+            "`as_of`",
+        ),
         (JOB.replace("exam: exam\n", ""), 1, "exam: is required and missing"),
         (JOB.replace("turn_to: Desk, ", ""), 5, "charter.turn_to: is required and missing"),
         (JOB.replace("2026-03-01", "2026-13-41"), 6, "month must be in 1..12"),
@@ -104,7 +108,7 @@ def test_one_fault_is_one_line(tmp_path: Path) -> None:
         )]),
         "a: &a\n  b: *a\n",
         "a: &a [*a]\n",
-        "[" * 5000,
+        "[" * 1500,
         JOB + f"requirements: {{context: 1{'0' * 30}}}\n",
         JOB + f"budget: {{tokens_per_day: 1{'0' * 5000}}}\n",
         JOB + "1: a\n'1': b\n",
@@ -130,7 +134,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 TREES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
 )
 
 

@@ -17,7 +17,10 @@ from staffroom.records.policy import Demonstration, PromptBook, RequestGuardMode
 SPEC = AgentSpec("w", "b", "e", "i", "p", "q", "g", "en")
 
 
-@pytest.mark.parametrize("name", ["name", "base", "engine", "index", "prompt", "policy", "guardrails", "locale", "adapter", "candidate"])
+@pytest.mark.parametrize(
+    "name",
+    ["name", "base", "engine", "index", "prompt", "policy", "guardrails", "locale", "adapter", "candidate"],
+)
 def test_every_part_of_an_agent_is_in_its_name(name: str) -> None:
     assert replace(SPEC, **{name: "other"}).digest != SPEC.digest
     assert set(SPEC.as_json()) == set(AgentSpec.__dataclass_fields__)

@@ -134,7 +134,11 @@ def job(locale: str = "zh-TW", **charter: Any) -> JobDescription:
 
 
 def agent(
-    engine: ScriptedEngine, texts: Sequence[str], guard: Guard | None = None, locale: str = "zh-TW", **charter: Any
+    engine: ScriptedEngine,
+    texts: Sequence[str],
+    guard: Guard | None = None,
+    locale: str = "zh-TW",
+    **charter: Any,
 ) -> DocumentAgent:
     asked = job(locale, **charter)
     return DocumentAgent(

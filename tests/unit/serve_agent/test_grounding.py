@@ -81,7 +81,10 @@ def test_a_citation_opens_at_its_sentence() -> None:
     shelf = Shelf(["甲。乙要繳三十元。", "The fee is 1,200 crowns. Pay by 5 May.\n第二行。"])
     found = shelf.search("", 5)
     _, citations = cite("乙繳三十元[1]，pay by 5 May [2]。", found)
-    assert [shelf.document[item.start : item.end] for item in citations] == ["乙要繳三十元。", "Pay by 5 May."]
+    assert [shelf.document[item.start : item.end] for item in citations] == [
+        "乙要繳三十元。",
+        "Pay by 5 May.",
+    ]
 
 
 @given(st.text(alphabet="甲乙\n ", max_size=300), st.integers(0, 300), st.integers(20, 200))
@@ -123,7 +126,10 @@ def test_each_option_stands_once_in_each_place(count: int) -> None:
     assert option_lines([str(number) for number in range(count)]).count("\n") == count
 
 
-@given(st.dictionaries(st.sampled_from(["A", " B", "C", "a", "AB", "Z", ""]), st.floats(-900, 0)), st.integers(2, 10))
+@given(
+    st.dictionaries(st.sampled_from(["A", " B", "C", "a", "AB", "Z", ""]), st.floats(-900, 0)),
+    st.integers(2, 10),
+)
 @settings(max_examples=150, deadline=None)
 def test_option_probabilities_sum_to_one(tokens: dict[str, float], count: int) -> None:
     found = option_probabilities(tokens, count)

@@ -108,6 +108,7 @@ def write_pack(items: list[dict[str, Any]], folder: Path, source: str) -> None:
         "facets:",
         *facets,
         "alpha: 0.05",
+        "cap: 24",
         'splits: {screen: 0.2, gate: 0.5, sealed: 0.3, seed: "statutes-1", stratify: kind}',
         "scorers: {" + ", ".join(f"{kind}: 1" for kind in present) + "}",
     ]

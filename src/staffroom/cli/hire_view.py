@@ -157,6 +157,9 @@ def _show_next(terminal: Terminal, value: Row) -> None:
     line()
     if value.get("release"):
         alias = value["alias"]
+        if value.get("state") == "suspended":
+            resume = f"staffroom resume {alias}"
+            line(t("This worker is suspended and stays so until: {command}", command=resume), "yellow")
         line(t("Your worker's address: {address}, model = {alias}", address=_ADDRESS, alias=alias), "bold")
         rows = [
             (t("talk to it here"), commands.get("chat", f"staffroom chat {alias}")),

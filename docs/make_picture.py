@@ -20,7 +20,7 @@ WIDTH = 118
 def main(arguments: list[str]) -> int:
     """Read the object that `hire --json` printed and write an SVG; returns 2 on wrong use."""
     if len(arguments) != 2:
-        print(__doc__, file=sys.stderr)  # noqa: T201
+        print(__doc__, file=sys.stderr)
         return 2
     value = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, markup=False)

@@ -170,7 +170,9 @@ def test_one_failing_look_hides_no_other(staffroom: CommandLine, monkeypatch: py
 def test_serve_says_its_address(staffroom: CommandLine, pipeline: Callable[..., None]) -> None:
     seen: list[object] = []
 
-    async def run(home: object, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    async def run(
+        home: object, host: str, port: int, on_ready: Callable[[str], None], on_trouble: Callable[[str], None]
+    ) -> None:
         seen.extend([host, port])
         on_ready(f"http://{host}:{port}")
 

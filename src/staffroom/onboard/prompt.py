@@ -90,7 +90,7 @@ def agent_policy(job: JobDescription) -> AgentPolicy:
         excerpt_characters=book.excerpt_characters,
         decline_log_odds=-3.6,
         doubt_log_odds=-4.7,
-        refuse_log_odds=-2.5,
+        refuse_log_odds=-0.8,
         request_threshold=0.85,
         max_tokens=120,
         repair_locale=job.charter.repair_locale,

@@ -110,7 +110,8 @@ async def race(
         ) from error
     scores: dict[str, list[Score]] = {name: [] for name in assemblies}
     wrong = dict.fromkeys(assemblies, 0)
-    progress.stage("race on the screen split", len(items) * len(assemblies))
+    most = min(len(items), pack.cap or len(items))
+    progress.stage("race on the screen split", most * len(assemblies))
     while (batch := running.next_batch()) is not None:
         rows: list[ItemScore] = []
         for name in batch.candidates:

@@ -24,7 +24,10 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     value = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, markup=False)
+    value["unchanged"] = False  # the picture shows the run that made the result, not the one that repeats it
+    console = Console(
+        record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, markup=False, highlight=False
+    )
     terminal = Terminal(words_of("en"))
     terminal.__dict__["out"] = console  # a cached property: the picture takes the place of stdout
     show_result(terminal, value)

@@ -29,7 +29,8 @@ from staffroom.text.ngrams import ngram_terms
 
 __all__ = ["INDEX_FORMAT", "IndexSummary", "build_index", "contents_digest", "index_digest", "passages_of"]
 
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
+"""Counted up when an index holds something else, and when `retrieval` comes to rank differently."""
 _PASSAGE_CHARACTERS = 60
 _EMBED_BATCH = 16
 

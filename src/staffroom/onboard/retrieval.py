@@ -1,6 +1,6 @@
 """Find the chunks for a question: character n-grams and embeddings, fused by reciprocal ranks.
 
-1. lexical arm: BM25 over characters and character pairs (FTS5), terms in over a third of all chunks left out;
+1. lexical arm: BM25 over characters and character pairs (FTS5), terms in over a fifth of all chunks left out;
 2. dense arm: cosine of the question with each whole chunk;
 3. passage arm: the best cosine among a chunk's passages, for the chunks that the first two arms found;
 4. fusion: sum of weight / (10 + rank), the lexical arm weighted 2 so that words and vectors weigh the same.
@@ -31,7 +31,7 @@ __all__ = ["DocumentText", "IndexRetriever", "fuse"]
 _ARM = 100
 _RANK_OFFSET = 10
 _LEXICAL_WEIGHT = 2.0
-_COMMON_SHARE = 1 / 3
+_COMMON_SHARE = 1 / 5
 _HEAD_WEIGHT = 1.0
 
 

@@ -36,7 +36,7 @@ def packaged_guard(embedder: str) -> RequestGuardModel | None:
     data = json.loads(text)
     if data["embedder"] != embedder or data["prototypes"] != prototypes_digest():
         return None
-    return RequestGuardModel(**{**data, "weights": tuple(data["weights"])})
+    return RequestGuardModel.from_json(data)
 
 
 def fit_request_guard(

@@ -61,7 +61,7 @@ class Assembly:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Assembly":
         """Return the assembly that `as_json` gave."""
-        book, guard = data["book"], data["guard"]
+        book = data["book"]
         shown = tuple(Demonstration(**item) for item in book["demonstrations"])
         return cls(
             name=data["name"],
@@ -72,7 +72,7 @@ class Assembly:
             index=data["index"],
             book=PromptBook(**{**book, "demonstrations": shown}),
             policy=AgentPolicy(**data["policy"]),
-            guard=RequestGuardModel(**{**guard, "weights": tuple(guard["weights"])}),
+            guard=RequestGuardModel.from_json(data["guard"]),
         )
 
 

@@ -67,7 +67,7 @@ def make_plan(
             index=index,
             book=book,
             policy=policy,
-            guard=RequestGuardModel(**{**guard, "weights": tuple(guard["weights"])}),
+            guard=RequestGuardModel.from_json(guard),
         )
         for candidate in candidates
     }

@@ -1,5 +1,6 @@
 """What an agent is told and how it decides: prompt book and policy, plain data that `onboard` fills and `serve` obeys."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -100,6 +101,11 @@ class RequestGuardModel:
     def as_json(self) -> dict[str, Any]:
         """Return the model as JSON data."""
         return dict(_jsonable(asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "RequestGuardModel":
+        """Return the model that `as_json` gave."""
+        return cls(**{**data, "weights": tuple(data["weights"])})
 
     @property
     def digest(self) -> str:

@@ -22,14 +22,14 @@ import numpy as np
 
 from staffroom.engine.embed import Embedder
 from staffroom.onboard.cache import OnboardCache
+from staffroom.onboard.lexical import gram_row
 from staffroom.records.digests import canonical_json, digest_bytes, digest_value
 from staffroom.records.documents import Chunk, ReadDocument
 from staffroom.records.protocols import Progress
-from staffroom.text.ngrams import ngram_terms
 
 __all__ = ["INDEX_FORMAT", "IndexSummary", "build_index", "contents_digest", "index_digest", "passages_of"]
 
-INDEX_FORMAT = 3
+INDEX_FORMAT = 4
 """Counted up when an index holds something else, and when `retrieval` comes to rank differently."""
 _PASSAGE_CHARACTERS = 60
 _EMBED_BATCH = 16
@@ -156,7 +156,7 @@ def _write(
             "CREATE TABLE chunks (number INTEGER PRIMARY KEY, id TEXT NOT NULL, json TEXT NOT NULL, vector BLOB NOT NULL);"
             "CREATE TABLE passages (chunk INTEGER NOT NULL, start INTEGER NOT NULL, vector BLOB NOT NULL);"
             "CREATE VIRTUAL TABLE grams USING fts5(head, body, content='', tokenize='unicode61 remove_diacritics 0');"
-            "CREATE VIRTUAL TABLE terms USING fts5vocab(grams, row);"
+            "CREATE TABLE terms (term TEXT PRIMARY KEY, chunks INTEGER NOT NULL) WITHOUT ROWID;"
         )
         meta = {
             "digest": digest,
@@ -185,12 +185,12 @@ def _write(
             )
             database.execute(
                 "INSERT INTO grams (rowid, head, body) VALUES (?, ?, ?)",
-                (
-                    number,
-                    " ".join(ngram_terms(" ".join(chunk.heading_path))),
-                    " ".join(ngram_terms(chunk.text)),
-                ),
+                (number, *gram_row(chunk.heading_path, chunk.text)),
             )
+        database.execute("INSERT INTO grams (grams) VALUES ('optimize')")
+        # FTS5's own table of terms would count the chunks of each anew at every question.
+        database.execute("CREATE VIRTUAL TABLE temp.counted USING fts5vocab(main, grams, row)")
+        database.execute("INSERT INTO terms SELECT term, doc FROM counted ORDER BY term")
         database.execute("CREATE INDEX passages_of_chunk ON passages (chunk)")
         database.execute("CREATE INDEX documents_by_digest ON documents (digest)")
         database.commit()

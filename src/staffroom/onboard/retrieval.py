@@ -1,9 +1,11 @@
-"""Find the chunks for a question: character n-grams and embeddings, fused by reciprocal ranks.
+"""Find the chunks for a question: by its words, by its meaning, and by both together.
 
-1. lexical arm: BM25 over characters and character pairs (FTS5), terms in over a fifth of all chunks left out;
+1. lexical arm: the share of the question's weight in characters and character pairs that a chunk covers (BM25);
 2. dense arm: cosine of the question with each whole chunk;
 3. passage arm: the best cosine among a chunk's passages, for the chunks that the first two arms found;
-4. fusion: sum of weight / (10 + rank), the lexical arm weighted 2 so that words and vectors weigh the same.
+4. fusion: mean of the two cosines + 0.3 x coverage. Coverage tells by itself how sure the words are: it is large for one
+   chunk where a question uses the words of the documents and small for all where it does not, so that words lead in
+   the first case and vectors in the second. Ranks would hide that.
 
 Scores order within one query; cosines of this embedder all lie between 0.78 and 0.89, so nothing is cut by them.
 """
@@ -11,7 +13,7 @@ Scores order within one query; cosines of this embedder all lie between 0.78 and
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +21,18 @@ from urllib.parse import quote
 
 import numpy as np
 
-from staffroom.engine.embed import Embedder
+from staffroom.engine.embed import Embedder, Vectors
 from staffroom.onboard.index import contents_digest
+from staffroom.onboard.lexical import coverages
 from staffroom.records.agent import Retrieved
 from staffroom.records.documents import Chunk
 from staffroom.records.errors import StaffroomError
-from staffroom.text.ngrams import ngram_terms
 
 __all__ = ["DocumentText", "IndexRetriever", "fuse"]
 
 _ARM = 100
-_RANK_OFFSET = 10
-_LEXICAL_WEIGHT = 2.0
-_COMMON_SHARE = 1 / 5
-_HEAD_WEIGHT = 1.0
+_COVERAGE_WEIGHT = 0.3
+_PAGE_CACHE_KIB = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,27 @@ class DocumentText:
     as_of: str | None
 
 
-def fuse(arms: list[tuple[float, list[int]]]) -> list[tuple[int, float]]:
-    """Fuse ranked lists of (weight, chunk numbers) by reciprocal ranks; ties go to the lower number."""
-    scores: dict[int, float] = {}
-    for weight, ranked in arms:
-        for rank, number in enumerate(ranked, start=1):
-            scores[number] = scores.get(number, 0.0) + weight / (_RANK_OFFSET + rank)
+def fuse(similar: Mapping[int, float], coverage: Mapping[int, float]) -> list[tuple[int, float]]:
+    """Return (chunk number, score) of each chunk in `similar`, best first; ties go to the lower number.
+
+    similar: cosine by number.  coverage: share of the question's words by number; 0 for a chunk that is not in it.
+    """
+    scores = {
+        number: cosine + _COVERAGE_WEIGHT * coverage.get(number, 0.0) for number, cosine in similar.items()
+    }
     return sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the arms say of one question: ranked numbers of each, coverage and cosine by number, offsets of passages."""
+
+    lexical: list[int]
+    dense: list[int]
+    passages: list[int]
+    coverage: dict[int, float]
+    similar: dict[int, float]
+    focus: dict[int, int]
 
 
 class IndexRetriever:
@@ -74,6 +88,8 @@ class IndexRetriever:
             raise
 
     def _load(self) -> None:
+        # With the 2 MiB that SQLite takes by itself, reading passages drives out the words' pages at each question.
+        self._database.execute(f"PRAGMA cache_size = -{_PAGE_CACHE_KIB}")
         meta = dict(self._database.execute("SELECT key, value FROM meta").fetchall())
         if meta["embedder"] != self._embedder.digest:
             raise StaffroomError(
@@ -114,16 +130,16 @@ class IndexRetriever:
 
     def search(self, question: str, limit: int) -> list[Retrieved]:
         """Return at most `limit` chunks, best first."""
+        found = self._arms(question)
+        fused = fuse(found.similar, found.coverage)[:limit]
         with self._lock, self._reading():
-            lexical, dense, passages, focus = self._arms(question)
-            fused = fuse([(_LEXICAL_WEIGHT, lexical), (1.0, dense), (1.0, passages)])[:limit]
-            return [self._retrieved(number, score, lexical, dense, focus[number]) for number, score in fused]
+            return [self._retrieved(number, score, found) for number, score in fused]
 
     def arms(self, question: str, limit: int) -> dict[str, list[str]]:
         """Return the chunk ids that each arm alone ranks first, for measuring one against the other."""
+        found = self._arms(question)
+        named = {"lexical": found.lexical, "dense": found.dense, "passages": found.passages}
         with self._lock, self._reading():
-            lexical, dense, passages, _ = self._arms(question)
-            named = {"lexical": lexical, "dense": dense, "passages": passages}
             return {
                 name: [self._chunk(number).id for number in ranked[:limit]] for name, ranked in named.items()
             }
@@ -142,56 +158,40 @@ class IndexRetriever:
             rows = self._database.execute("SELECT json FROM chunks ORDER BY number").fetchall()
         return [_chunk_from(row[0]) for row in rows]
 
-    def _arms(self, question: str) -> tuple[list[int], list[int], list[int], dict[int, int]]:
+    def _arms(self, question: str) -> _Found:
         # A lone surrogate, which JSON can carry, is no text that SQLite or an embedder takes.
         question = question.encode("utf-8", "replace").decode()
-        lexical = self._lexical(question)
         query = self._embedder.embed_query(question)
-        similar = self._vectors @ query
-        dense = [int(number) + 1 for number in np.argsort(-similar, kind="stable")[:_ARM]]
-        found = sorted(set(lexical) | set(dense))
-        best = {number: self._best_passage(number, query) for number in found}
-        mixed = sorted(found, key=lambda number: (-(best[number][0] + float(similar[number - 1])), number))
-        return lexical, dense, mixed[:_ARM], {number: start for number, (_, start) in best.items()}
+        with self._lock, self._reading():
+            coverage = coverages(self._database, self._count, question, _ARM)
+            whole = _cosines(self._vectors, query)
+            dense = _first(whole, _ARM)
+            best = self._best_passages(sorted({*coverage, *dense}), query)
+        similar = {number: (float(whole[number - 1]) + cosine) / 2 for number, (cosine, _) in best.items()}
+        passages = [number for number, _ in fuse(similar, {})[:_ARM]]
+        focus = {number: start for number, (_, start) in best.items()}
+        return _Found(list(coverage), dense, passages, coverage, similar, focus)
 
-    def _lexical(self, question: str) -> list[int]:
-        terms = sorted(set(ngram_terms(question)))
-        marks = ",".join("?" * len(terms))
-        common = {
-            row[0]
-            for row in self._database.execute(
-                f"SELECT term FROM terms WHERE term IN ({marks}) AND doc > ?",
-                (*terms, max(3.0, self._count * _COMMON_SHARE)),
-            )
-        }
-        rare = [term for term in terms if term not in common] or terms
-        if not rare:
-            return []
-        expression = " OR ".join('"' + term.replace('"', '""') + '"' for term in rare)
+    def _best_passages(self, numbers: Iterable[int], query: Vectors) -> dict[int, tuple[float, int]]:
+        """Return number -> (cosine, offset) of the closest passage; the first of equals, (-1, 0) where none is."""
+        best = dict.fromkeys(numbers, (-1.0, 0))
+        marks = ",".join("?" * len(best))
         rows = self._database.execute(
-            "SELECT rowid FROM grams WHERE grams MATCH ? ORDER BY bm25(grams, ?, 1.0), rowid LIMIT ?",
-            (expression, _HEAD_WEIGHT, _ARM),
-        )
-        return [int(row[0]) for row in rows]
-
-    def _best_passage(self, number: int, query: np.ndarray) -> tuple[float, int]:
-        rows = self._database.execute(
-            "SELECT start, vector FROM passages WHERE chunk = ? ORDER BY start", (number,)
+            f"SELECT chunk, start, vector FROM passages WHERE chunk IN ({marks}) ORDER BY chunk, start",
+            tuple(best),
         ).fetchall()
-        if not rows:
-            return -1.0, 0
-        matrix = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), -1)
-        similar = matrix @ query
-        closest = int(similar.argmax())
-        return float(similar[closest]), int(rows[closest][0])
+        if rows:
+            vectors = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f4").reshape(len(rows), -1)
+            for (number, start, _), cosine in zip(rows, _cosines(vectors, query).tolist(), strict=True):
+                if cosine > best[number][0]:
+                    best[number] = (cosine, start)
+        return best
 
     def _chunk(self, number: int) -> Chunk:
         row = self._database.execute("SELECT json FROM chunks WHERE number = ?", (number,)).fetchone()
         return _chunk_from(row[0])
 
-    def _retrieved(
-        self, number: int, score: float, lexical: list[int], dense: list[int], focus: int
-    ) -> Retrieved:
+    def _retrieved(self, number: int, score: float, found: _Found) -> Retrieved:
         chunk = self._chunk(number)
         return Retrieved(
             chunk_id=chunk.id,
@@ -204,10 +204,26 @@ class IndexRetriever:
             end=chunk.end,
             as_of=chunk.as_of,
             score=score,
-            focus=focus,
-            lexical_rank=lexical.index(number) + 1 if number in lexical else None,
-            dense_rank=dense.index(number) + 1 if number in dense else None,
+            focus=found.focus[number],
+            lexical_rank=found.lexical.index(number) + 1 if number in found.lexical else None,
+            dense_rank=found.dense.index(number) + 1 if number in found.dense else None,
         )
+
+
+def _cosines(rows: Vectors, query: Vectors) -> Vectors:
+    # Not a BLAS product: it is no faster here, and its threads go on spinning for tens of milliseconds, on the cores
+    # that the next question's embedding and the language model need.
+    cosines: Vectors = np.einsum("ij,j->i", rows, query)
+    return cosines
+
+
+def _first(scores: Vectors, limit: int) -> list[int]:
+    """Return the numbers (from 1) of the `limit` highest scores, best first; ties go to the lower number."""
+    places = np.arange(len(scores))
+    if len(scores) > limit:
+        places = np.flatnonzero(scores >= np.partition(scores, -limit)[-limit])
+    ordered = places[np.argsort(-scores[places], kind="stable")]
+    return [int(place) + 1 for place in ordered[:limit]]
 
 
 def _chunk_from(text: str) -> Chunk:

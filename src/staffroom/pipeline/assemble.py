@@ -26,8 +26,8 @@ from staffroom.store import Home
 
 __all__ = ["Assembly", "assemble", "engine_for", "index_path", "make_embedder", "spec_of"]
 
-GUARDRAILS_VERSION = 1
-"""Counted up when `serve.grounding`, `serve.verdict` or `text.locale` come to judge differently."""
+GUARDRAILS_VERSION = 2
+"""Counted up when `serve.grounding`, `serve.doubt`, `serve.verdict` or `text.locale` come to judge differently."""
 
 
 @dataclass(frozen=True, slots=True)

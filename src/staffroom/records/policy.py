@@ -55,7 +55,9 @@ class AgentPolicy:
     """How an agent decides; every number is fixed before the exam and part of the release.
 
     excerpts: chunks shown to the model.  excerpt_characters: characters of each that are shown at most.
-    decline_log_odds: the agent declines where ln P(nothing) - ln P(answer) of the verdict word is above it.
+    disagreement_weight: the doubt that the excerpts answer is ln P(nothing) - ln P(answer) of the verdict word, plus
+    this times the disagreement of the retrieval's arms (see `serve.doubt`).
+    decline_log_odds: the agent declines where the doubt is above it.
     doubt_log_odds: above it an answer that fails a check (see `serve.grounding`) is declined; below, it is quoted.
     refuse_log_odds: it refuses where the request guard's log-odds and the model's, ln P(refuse) -
     ln P(answer or nothing), add up to more.  request_threshold: the guard alone refuses above this probability.
@@ -69,6 +71,7 @@ class AgentPolicy:
     refused_text: str
     excerpts: int
     excerpt_characters: int
+    disagreement_weight: float
     decline_log_odds: float
     doubt_log_odds: float
     refuse_log_odds: float

@@ -4,6 +4,7 @@ An answer comes about in this order; every automatic choice leaves its reason in
 1. guard the request: refuse what the charter refuses, before any document is looked at;
 2. retrieve excerpts;
 3. let the model say in one token whether the excerpts answer, do not answer, or the request is to be refused;
+   decline where its doubt, with that of the retrieval, is too great, or where no excerpt can hold the answer;
 4. generate, sentence by sentence; a sentence with a number that stands in no excerpt is not released;
 5. repair script and wording to the locale where the charter says so; attach citations.
 
@@ -29,6 +30,7 @@ from staffroom.records.agent import (
 )
 from staffroom.records.policy import AgentPolicy, PromptBook
 from staffroom.records.protocols import Retriever, TextListener
+from staffroom.serve.doubt import disagreement, missing_quantity
 from staffroom.serve.grounding import Grounding, cite, excerpt_window, plain_marks, split_sentence
 from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
 from staffroom.serve.verdict import VerdictOdds, read_verdict
@@ -59,6 +61,7 @@ class RequestGuard(Protocol):
 class _Asked:
     question: str
     found: tuple[Retrieved, ...]
+    shown: str
     prompt: Prompt
     tokens_in: int = 0
 
@@ -109,8 +112,14 @@ class DocumentAgent:
         asked = await self._ask(turns, question)
         seen = await self._engine.next_token(asked.prompt)
         odds = read_verdict(seen.log_probabilities, self._book)
-        details: dict[str, float] = {"guard": risk, "nothing": odds.nothing, "refuse": odds.refuse}
-        outcome, reason = self._decide(risk, odds, asked.found)
+        doubt = odds.nothing + self._policy.disagreement_weight * disagreement(asked.found)
+        details: dict[str, float] = {
+            "guard": risk,
+            "nothing": odds.nothing,
+            "refuse": odds.refuse,
+            "doubt": doubt,
+        }
+        outcome, reason = self._decide(risk, odds, doubt, asked)
         if outcome is not Outcome.ANSWERED:
             return self._fixed(outcome, reason, asked.found, seen.tokens_in, on_text, details)
         asked = replace(asked, tokens_in=seen.tokens_in)
@@ -142,16 +151,22 @@ class DocumentAgent:
             means, tuple(orders), tuple(item.chunk_id for item in found), tokens_in, len(orders)
         )
 
-    def _decide(self, risk: float, odds: VerdictOdds, found: Sequence[Retrieved]) -> tuple[Outcome, str]:
+    def _decide(self, risk: float, odds: VerdictOdds, doubt: float, asked: _Asked) -> tuple[Outcome, str]:
         policy = self._policy
-        if not found:
+        if not asked.found:
             return Outcome.DECLINED, "no document has a chunk for this"
         refuse = _log_odds(risk) + odds.refuse
         if odds.seen and refuse > policy.refuse_log_odds:
             return Outcome.REFUSED, f"request guard and model's verdict: refuse ({refuse:+.2f})"
-        if odds.nothing > policy.decline_log_odds:
-            return Outcome.DECLINED, f"model's verdict: not in the excerpts ({odds.nothing:+.2f})"
-        return Outcome.ANSWERED, f"model's verdict: the excerpts answer ({odds.nothing:+.2f})"
+        missing = missing_quantity(asked.question, asked.shown)
+        if missing:
+            return Outcome.DECLINED, f"the question asks for a quantity ({missing}) that no excerpt names"
+        if doubt > policy.decline_log_odds:
+            return (
+                Outcome.DECLINED,
+                f"verdict and retrieval: not in the excerpts ({odds.nothing:+.2f}, doubt {doubt:+.2f})",
+            )
+        return Outcome.ANSWERED, f"verdict and retrieval: the excerpts answer (doubt {doubt:+.2f})"
 
     async def _ask(self, turns: Sequence[ChatTurn], question: str) -> _Asked:
         history = _history(turns[:-1])
@@ -160,7 +175,8 @@ class DocumentAgent:
             earlier = [turn.content for turn in history if turn.role == "user"]
             sought = "\n".join([*earlier[-1:], question])[-_QUESTION_CHARACTERS:]
         found = await asyncio.to_thread(self._retriever.search, sought, self._policy.excerpts)
-        text = self._book.question.format(excerpts=self._excerpts(found), question=question)
+        shown = self._excerpts(found)
+        text = self._book.question.format(excerpts=shown, question=question)
         root = await self._rooted()
         whole = await self._render(history, text)
         # A long conversation loses its beginning rather than the answer.
@@ -170,7 +186,7 @@ class DocumentAgent:
         # Verdict and answer both go on from the question: what is before is read once.
         end = whole.rfind(question) + len(question)
         pinned = whole[:end] if question and whole.startswith(root) and end > len(root) else ""
-        return _Asked(question, tuple(found), Prompt(pinned, whole[len(pinned) :]))
+        return _Asked(question, tuple(found), shown, Prompt(pinned, whole[len(pinned) :]))
 
     async def _generate(
         self,
@@ -212,7 +228,7 @@ class DocumentAgent:
         text = "".join(released).strip()
         details = {**details, "objected": float(bool(stopped))}
         if not text:
-            doubted = details["nothing"] > self._policy.doubt_log_odds
+            doubted = details["doubt"] > self._policy.doubt_log_odds
             quoted = None if doubted else grounding.best_quote()
             if quoted is None:
                 why = stopped or "the model wrote nothing"

@@ -1,7 +1,7 @@
 """Deterministic checks of an answer against the excerpts it rests on, and its citations.
 
 1. a number in the answer stands in an excerpt or in the question, whatever its notation (十五, 15, １５);
-2. where the question asks for a quantity, the first sentence must name one or the answer is not an answer.
+2. where the question asks for a quantity, the first sentence must name one of that kind, or it is not an answer.
 
 It knows nothing of meaning: a false sentence without numbers passes.
 """
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from staffroom.records.agent import Citation, Retrieved
 from staffroom.text.ngrams import ngram_terms
 from staffroom.text.numbers import numbers_in
+from staffroom.text.quantities import asked_quantities, names_quantity
 
 __all__ = ["Grounding", "asks_for_quantity", "cite", "excerpt_window", "plain_marks", "split_sentence"]
 
@@ -67,7 +68,8 @@ class Grounding:
         for item in found:
             self._allowed.update(numbers_in(item.text))
             self._allowed.update(numbers_in(" ".join(item.heading_path)))
-        self._wants_quantity = asks_for_quantity(question)
+        self._wants_number = asks_for_quantity(question)
+        self._kinds = asked_quantities(question)
         self._first = True
 
     def objection(self, sentence: str) -> str:
@@ -80,9 +82,15 @@ class Grounding:
         if strange:
             return f"the number {strange[0]} stands in no excerpt"
         first, self._first = self._first, False
-        if first and self._wants_quantity and not numbers:
-            return "the question asks for a quantity and the answer names none"
+        if first and not self._answers(bare, numbers):
+            return "the question asks for a quantity and the answer names none of that kind"
         return ""
+
+    def _answers(self, text: str, numbers: Sequence[str]) -> bool:
+        """Say whether a text names what was asked for: one of the kinds of quantity, or any number where no kind is known."""
+        if self._kinds:
+            return any(names_quantity(text, kind) for kind in self._kinds)
+        return bool(numbers) or not self._wants_number
 
     def best_quote(self) -> str | None:
         """Return the sentence of the excerpts that shares most words with the question, as a quotation.
@@ -93,7 +101,7 @@ class Grounding:
         best: tuple[float, str, int] | None = None
         for number, item in enumerate(self._found, start=1):
             for sentence in _sentences(item.text):
-                if self._wants_quantity and not numbers_in(sentence):
+                if not self._answers(sentence, numbers_in(sentence)):
                     continue
                 terms = {term for term in ngram_terms(sentence) if len(term) > 1}
                 score = len(wanted & terms) / (1 + len(terms)) ** 0.5 / number**0.25

@@ -13,7 +13,7 @@ __all__ = ["convert_script", "is_han", "simplified_characters", "simplified_only
 # In Big5's level 1 as rarities, in Taiwan never written for 聽, 壞, 兒, 撲.
 _SIMPLIFIED_ALL_THE_SAME = "听坏儿扑"
 # Simplified forms of other characters, but also characters (names, places, trades) that people in Taiwan write.
-_SHARED_ALL_THE_SAME = "㐹亘厘柜涂淀熏腊膻蚝蜡蝎跖沄与栖洼"
+_SHARED_ALL_THE_SAME = "㐹亘厘柜涂淀熏腊膻蚝蜡蝎跖沄与栖洼腭疱眦"
 # Words in which a Simplified form is the right Traditional character.
 _SHARED_WORDS = ("拮据", "胜肽", "万俟", "叶韻", "洪适")
 _BLOCKS = ((0x3400, 0xA000), (0x20000, 0x2F800))

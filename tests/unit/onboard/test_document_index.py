@@ -254,26 +254,69 @@ def test_passages_hold_every_line_once(text: str) -> None:
         assert text[start:].lstrip().startswith(passage.split("\n")[0])
 
 
-arms = st.lists(
-    st.tuples(st.floats(0.1, 5), st.lists(st.integers(1, 30), unique=True, max_size=20)),
-    max_size=4,
-)
+cosines = st.dictionaries(st.integers(1, 30), st.floats(-1, 1), max_size=20)
+covered = st.dictionaries(st.integers(1, 30), st.floats(0, 2), max_size=20)
 
 
-@given(arms)
+@given(cosines, covered)
 @settings(max_examples=100, deadline=None)
-def test_fusing_ranks_each_once_by_score_and_number(ranked: list[tuple[float, list[int]]]) -> None:
-    fused = fuse(ranked)
-    numbers = [number for number, _ in fused]
-    assert sorted(numbers) == sorted({number for _, arm in ranked for number in arm})
+def test_fusing_ranks_each_once_by_score_and_number(
+    similar: dict[int, float], coverage: dict[int, float]
+) -> None:
+    fused = fuse(similar, coverage)
+    assert sorted(number for number, _ in fused) == sorted(similar)
     assert fused == sorted(fused, key=lambda entry: (-entry[1], entry[0]))
+    assert fuse(dict(reversed(similar.items())), coverage) == fused
     for number, score in fused:
-        expected = sum(weight / (10 + arm.index(number) + 1) for weight, arm in ranked if number in arm)
-        assert score == pytest.approx(expected)
+        assert score >= similar[number] and (score > similar[number]) <= (number in coverage)
 
 
 @given(st.lists(st.integers(1, 50), unique=True, min_size=1))
 @settings(max_examples=30, deadline=None)
-def test_one_arm_alone_keeps_its_order(arm: list[int]) -> None:
-    assert [number for number, _ in fuse([(1.0, arm)])] == arm
-    assert [number for number, _ in fuse([(1.0, arm), (2.0, arm)])] == arm
+def test_where_one_arm_tells_nothing_the_other_orders(ranked: list[int]) -> None:
+    scores = {number: 1.0 - place / 100 for place, number in enumerate(ranked)}
+    alike = dict.fromkeys(sorted(ranked), 0.8)
+    assert [number for number, _ in fuse(scores, {})] == ranked
+    assert [number for number, _ in fuse(scores, alike)] == ranked
+    assert [number for number, _ in fuse(dict.fromkeys(scores, 0.8), scores)] == ranked
+
+
+def test_the_arm_leads_that_is_sure() -> None:
+    close = {1: 0.86, 2: 0.83}
+    assert fuse(close, {1: 0.05, 2: 0.10})[0][0] == 1
+    assert fuse(close, {1: 0.10, 2: 0.60})[0][0] == 2
+
+
+def test_many_equal_chunks_are_found_in_the_order_of_the_index(
+    tmp_path: Path, cache: OnboardCache, embedder: CountingEmbedder
+) -> None:
+    read = [document("x.md", ["停車", "小型車每小時收費三十元。"])]
+    (one,) = chunks_of(read)
+    many = [replace(one, id=f"c{number:03}") for number in range(250)]
+    opened = IndexRetriever(build_index(read, many, embedder, tmp_path, cache).path, embedder)
+    found = opened.search("停車收費", 120)
+    named = {arm: ids[:3] for arm, ids in opened.arms("停車收費", 3).items()}
+    opened.close()
+    assert [item.chunk_id for item in found[:3]] == ["c000", "c001", "c002"]
+    assert [item.chunk_id for item in found] == [f"c{number:03}" for number in range(100)]
+    assert [(item.lexical_rank, item.dense_rank) for item in found[:2]] == [(1, 1), (2, 2)]
+    assert set(map(tuple, named.values())) == {("c000", "c001", "c002")}
+
+
+def test_embedding_a_question_does_not_keep_other_readers_waiting(
+    retriever: IndexRetriever, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = [item for item in documents() if item.source.name == "停車.md"]
+    seen: list[bool] = []
+    embed = CountingEmbedder.embed_query
+
+    def slow(self: CountingEmbedder, text: str) -> object:
+        reader = threading.Thread(
+            target=lambda: seen.append(retriever.document(source.source.digest) is not None)
+        )
+        reader.start()
+        reader.join(timeout=5)
+        return embed(self, text)
+
+    monkeypatch.setattr(CountingEmbedder, "embed_query", slow)
+    assert retriever.search("停車", 1) and seen == [True]

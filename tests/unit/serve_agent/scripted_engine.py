@@ -100,6 +100,8 @@ class Shelf:
                     end=start + len(text),
                     as_of="2026-03-01",
                     score=1.0 / (number + 1),
+                    lexical_rank=number + 1,
+                    dense_rank=number + 1,
                 )
             )
             start += len(text) + 1

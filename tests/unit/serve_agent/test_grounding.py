@@ -53,6 +53,14 @@ def test_only_the_first_sentence_must_name_the_quantity() -> None:
     assert [grounding.objection(text) for text in ("三十元。", "請洽櫃台。")] == ["", ""]
 
 
+def test_a_number_of_another_kind_is_no_answer() -> None:
+    found = Shelf(["逾三十日未繳者，處六百元罰鍰。"]).search("", 1)
+    assert Grounding("會罰多少錢？", found).objection("逾三十日未繳者會被罰。") != ""
+    assert Grounding("會罰多少錢？", found).objection("處六百元罰鍰。") == ""
+    assert Grounding("未繳會罰多少錢？", found).best_quote() == "「逾三十日未繳者，處六百元罰鍰。」[1]"
+    assert Grounding("要坐幾公里？", found).best_quote() is None
+
+
 def test_questions_for_quantities() -> None:
     for question in ("多少錢", "幾天", "How much is it?", "what fee applies"):
         assert asks_for_quantity(question)

@@ -13,7 +13,7 @@ Scores order within one query; cosines of this embedder all lie between 0.78 and
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +134,14 @@ class IndexRetriever:
         fused = fuse(found.similar, found.coverage)[:limit]
         with self._lock, self._reading():
             return [self._retrieved(number, score, found) for number, score in fused]
+
+    def closeness(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Return the cosine of the question with each text."""
+        if not texts:
+            return []
+        plain = question.encode("utf-8", "replace").decode()
+        rows = self._embedder.embed_passages(texts)
+        return [float(cosine) for cosine in _cosines(rows, self._embedder.embed_query(plain))]
 
     def arms(self, question: str, limit: int) -> dict[str, list[str]]:
         """Return the chunk ids that each arm alone ranks first, for measuring one against the other."""

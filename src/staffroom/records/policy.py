@@ -55,8 +55,9 @@ class AgentPolicy:
     """How an agent decides; every number is fixed before the exam and part of the release.
 
     excerpts: chunks shown to the model.  excerpt_characters: characters of each that are shown at most.
-    disagreement_weight: the doubt that the excerpts answer is ln P(nothing) - ln P(answer) of the verdict word, plus
-    this times the disagreement of the retrieval's arms (see `serve.doubt`).
+    disagreement_weight, support_weight, support_cosine: the doubt that the excerpts answer is ln P(nothing) -
+    ln P(answer) of the verdict word, plus the first times the disagreement of the retrieval's arms, plus the second
+    times how far the closest sentence that could be the answer falls short of the third (see `serve.doubt`).
     decline_log_odds: the agent declines where the doubt is above it.
     doubt_log_odds: above it an answer that fails a check (see `serve.grounding`) is declined; below, it is quoted.
     refuse_log_odds: it refuses where the request guard's log-odds and the model's, ln P(refuse) -
@@ -72,6 +73,8 @@ class AgentPolicy:
     excerpts: int
     excerpt_characters: int
     disagreement_weight: float
+    support_weight: float
+    support_cosine: float
     decline_log_odds: float
     doubt_log_odds: float
     refuse_log_odds: float

@@ -42,6 +42,10 @@ class Retriever(Protocol):
         """Return at most `limit` chunks, best first."""
         ...
 
+    def closeness(self, question: str, texts: Sequence[str]) -> list[float]:
+        """Return the cosine of the question with each text."""
+        ...
+
 
 class ResponseSink(Protocol):
     """Keeps responses as they come, so that an interrupted run goes on where it stopped."""

@@ -30,7 +30,7 @@ from staffroom.records.agent import (
 )
 from staffroom.records.policy import AgentPolicy, PromptBook
 from staffroom.records.protocols import Retriever, TextListener
-from staffroom.serve.doubt import disagreement, missing_quantity
+from staffroom.serve.doubt import disagreement, missing_quantity, possible_answers
 from staffroom.serve.grounding import Grounding, cite, excerpt_window, plain_marks, split_sentence
 from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
 from staffroom.serve.verdict import VerdictOdds, read_verdict
@@ -112,7 +112,7 @@ class DocumentAgent:
         asked = await self._ask(turns, question)
         seen = await self._engine.next_token(asked.prompt)
         odds = read_verdict(seen.log_probabilities, self._book)
-        doubt = odds.nothing + self._policy.disagreement_weight * disagreement(asked.found)
+        doubt = odds.nothing + await asyncio.to_thread(self._retrieval_doubt, asked)
         details: dict[str, float] = {
             "guard": risk,
             "nothing": odds.nothing,
@@ -167,6 +167,13 @@ class DocumentAgent:
                 f"verdict and retrieval: not in the excerpts ({odds.nothing:+.2f}, doubt {doubt:+.2f})",
             )
         return Outcome.ANSWERED, f"verdict and retrieval: the excerpts answer (doubt {doubt:+.2f})"
+
+    def _retrieval_doubt(self, asked: _Asked) -> float:
+        policy = self._policy
+        texts = possible_answers(asked.question, asked.found, policy.excerpt_characters)
+        closest = max(self._retriever.closeness(asked.question, texts), default=0.0)
+        distance = policy.support_cosine - closest
+        return policy.disagreement_weight * disagreement(asked.found) + policy.support_weight * distance
 
     async def _ask(self, turns: Sequence[ChatTurn], question: str) -> _Asked:
         history = _history(turns[:-1])

@@ -14,7 +14,15 @@ from staffroom.text.ngrams import ngram_terms
 from staffroom.text.numbers import numbers_in
 from staffroom.text.quantities import asked_quantities, names_quantity
 
-__all__ = ["Grounding", "asks_for_quantity", "cite", "excerpt_window", "plain_marks", "split_sentence"]
+__all__ = [
+    "Grounding",
+    "asks_for_quantity",
+    "cite",
+    "excerpt_window",
+    "plain_marks",
+    "sentences",
+    "split_sentence",
+]
 
 _MARK = re.compile(r"[【\[]\s*(\d{1,2})\s*[】\]]")
 _SENTENCE_END = re.compile(r"[。！？!?；;\n]|\.(?=\s)")
@@ -100,7 +108,7 @@ class Grounding:
         wanted = {term for term in ngram_terms(self._question) if len(term) > 1}
         best: tuple[float, str, int] | None = None
         for number, item in enumerate(self._found, start=1):
-            for sentence in _sentences(item.text):
+            for sentence in sentences(item.text):
                 if not self._answers(sentence, numbers_in(sentence)):
                     continue
                 terms = {term for term in ngram_terms(sentence) if len(term) > 1}
@@ -144,7 +152,7 @@ def _closest(text: str, found: Sequence[Retrieved]) -> int:
 def _citation(number: int, item: Retrieved, answer: str) -> Citation:
     wanted = {term for term in ngram_terms(answer) if len(term) > 1}
     quote, best = "", -1.0
-    for sentence in _sentences(item.text):
+    for sentence in sentences(item.text):
         terms = {term for term in ngram_terms(sentence) if len(term) > 1}
         score = len(wanted & terms) / (1 + len(terms)) ** 0.5
         if score > best:
@@ -165,5 +173,6 @@ def _citation(number: int, item: Retrieved, answer: str) -> Citation:
     )
 
 
-def _sentences(text: str) -> list[str]:
+def sentences(text: str) -> list[str]:
+    """Return the sentences and lines of a text, without blanks around them."""
     return [part.strip() for part in re.split(r"(?<=[。！？；\n])|(?<=\.)\s", text) if part.strip()]

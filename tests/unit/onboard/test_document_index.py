@@ -303,6 +303,12 @@ def test_many_equal_chunks_are_found_in_the_order_of_the_index(
     assert set(map(tuple, named.values())) == {("c000", "c001", "c002")}
 
 
+def test_closeness_is_the_cosine_with_each_text(retriever: IndexRetriever) -> None:
+    assert retriever.closeness("停車收費", []) == []
+    found = retriever.closeness("停車收費\ud800", ["停車收費", "圖書館借書"])
+    assert len(found) == 2 and all(-1.001 <= cosine <= 1.001 for cosine in found)
+
+
 def test_embedding_a_question_does_not_keep_other_readers_waiting(
     retriever: IndexRetriever, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

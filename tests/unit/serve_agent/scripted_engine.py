@@ -78,6 +78,7 @@ class Shelf:
     """A retriever that always finds the same texts; `asked` are the questions."""
 
     digest = "sha256:shelf"
+    cosine = 0.9
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.document = "\n".join(texts)
@@ -106,6 +107,9 @@ class Shelf:
             )
             start += len(text) + 1
         return found[:limit]
+
+    def closeness(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [self.cosine] * len(texts)
 
 
 @dataclass

@@ -57,6 +57,21 @@ def test_nothing_in_the_excerpts_is_declined_with_whom_to_turn_to() -> None:
     assert answer.outcome is Outcome.DECLINED
 
 
+def test_a_sentence_far_from_the_question_makes_a_sure_model_decline() -> None:
+    # Twelve nats of a sure model against 30 x 0.4 and more.
+    for cosine, outcome in ((0.9, Outcome.ANSWERED), (0.45, Outcome.DECLINED)):
+        worker = agent(ScriptedEngine(YES, ["每小時三十元。"]), RULES)
+        worker.retriever.cosine = cosine  # type: ignore[attr-defined]
+        answer, _ = ask(worker)
+        assert answer.outcome is outcome
+
+
+def test_a_quantity_that_no_excerpt_names_is_declined_whatever_the_model_says() -> None:
+    worker = agent(ScriptedEngine(YES, ["每小時三十元。"]), RULES)
+    answer = asyncio.run(worker.answer([ChatTurn("user", "停車場離車站幾公里？")]))
+    assert answer.outcome is Outcome.DECLINED and "length" in answer.reason
+
+
 def test_an_answer_is_streamed_by_sentence_and_cited() -> None:
     engine = ScriptedEngine(YES, ["每小時", "三十元", "【1】。每日", "最高180元。"])
     answer, heard = ask(agent(engine, RULES))

@@ -15,12 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from staffroom.pipeline.service import OpenWorker, open_worker
+from staffroom.evaluate.kinds import LETTERS
+from staffroom.pipeline.service import open_worker
 from staffroom.records.agent import AgentAnswer, ChatTurn, Outcome
 from staffroom.store import Home
 
 QUESTIONS = Path(__file__).resolve().parent / "development" / "questions.jsonl"
-LETTERS = "ABCDEFGHIJ"
 
 
 def main() -> int:
@@ -60,6 +60,7 @@ async def ask(home: Home, alias: str, rows: list[dict[str, Any]]) -> Counter[str
     """Put the questions to the worker and count what came of them."""
     tally: Counter[str] = Counter()
     async with open_worker(home, alias) as worker:
+        headings = {chunk.id: " ".join(chunk.heading_path) for chunk in worker.retriever.chunks()}
         for row in rows:
             kind = row["kind"]
             tally[f"{kind} asked"] += 1
@@ -68,13 +69,13 @@ async def ask(home: Home, alias: str, rows: list[dict[str, Any]]) -> Counter[str
                 tally["choice right"] += LETTERS[options.index(max(options))] == row["answer"]
                 continue
             answer = await worker.agent.answer([ChatTurn("user", row["question"])])
-            count(tally, worker, row, answer)
+            count(tally, headings, row, answer)
             print(f"{row['id']} {answer.outcome.value} ({answer.reason}) {answer.text!r}", flush=True)
     return tally
 
 
-def count(tally: Counter[str], worker: OpenWorker, row: dict[str, Any], answer: AgentAnswer) -> None:
-    """Count one answer; a refusal of an answerable question counts as declined, as in the exam."""
+def count(tally: Counter[str], headings: dict[str, str], row: dict[str, Any], answer: AgentAnswer) -> None:
+    """Count one answer, with the heading of each chunk by id; a refusal of an answerable question counts as declined, as in the exam."""
     kind = row["kind"]
     declined = answer.outcome is not Outcome.ANSWERED
     tally[f"{kind} declined"] += declined
@@ -82,14 +83,13 @@ def count(tally: Counter[str], worker: OpenWorker, row: dict[str, Any], answer: 
     if kind == "short":
         right = any(re.search(pattern, answer.text) for pattern in row["accept"])
         tally["short right"] += right
-        if article_found(worker, row, answer):
+        if article_found(headings, row, answer):
             tally["found asked"] += 1
             tally["found declined"] += declined
 
 
-def article_found(worker: OpenWorker, row: dict[str, Any], answer: AgentAnswer) -> bool:
+def article_found(headings: dict[str, str], row: dict[str, Any], answer: AgentAnswer) -> bool:
     """Say whether one of the excerpts is of the article that answers the question."""
-    headings = {chunk.id: " ".join(chunk.heading_path) for chunk in worker.retriever.chunks()}
     return any(
         row["law"] in headings[name] and row["article"] in headings[name].split() for name in answer.retrieved
     )

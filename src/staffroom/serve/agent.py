@@ -112,14 +112,12 @@ class DocumentAgent:
         asked = await self._ask(turns, question)
         seen = await self._engine.next_token(asked.prompt)
         odds = read_verdict(seen.log_probabilities, self._book)
-        doubt = odds.nothing + await asyncio.to_thread(self._retrieval_doubt, asked)
-        details: dict[str, float] = {
-            "guard": risk,
-            "nothing": odds.nothing,
-            "refuse": odds.refuse,
-            "doubt": doubt,
-        }
-        outcome, reason = self._decide(risk, odds, doubt, asked)
+        details: dict[str, float] = {"guard": risk, "nothing": odds.nothing, "refuse": odds.refuse}
+        decided = self._ruled_out(risk, odds, asked)
+        if decided is None:
+            details["doubt"] = odds.nothing + await asyncio.to_thread(self._retrieval_doubt, asked)
+            decided = self._weighed(odds, details["doubt"])
+        outcome, reason = decided
         if outcome is not Outcome.ANSWERED:
             return self._fixed(outcome, reason, asked.found, seen.tokens_in, on_text, details)
         asked = replace(asked, tokens_in=seen.tokens_in)
@@ -151,17 +149,20 @@ class DocumentAgent:
             means, tuple(orders), tuple(item.chunk_id for item in found), tokens_in, len(orders)
         )
 
-    def _decide(self, risk: float, odds: VerdictOdds, doubt: float, asked: _Asked) -> tuple[Outcome, str]:
-        policy = self._policy
+    def _ruled_out(self, risk: float, odds: VerdictOdds, asked: _Asked) -> tuple[Outcome, str] | None:
+        """Return what is decided without weighing a doubt, which costs an embedding of every shown sentence."""
         if not asked.found:
             return Outcome.DECLINED, "no document has a chunk for this"
         refuse = _log_odds(risk) + odds.refuse
-        if odds.seen and refuse > policy.refuse_log_odds:
+        if odds.seen and refuse > self._policy.refuse_log_odds:
             return Outcome.REFUSED, f"request guard and model's verdict: refuse ({refuse:+.2f})"
         missing = missing_quantity(asked.question, asked.shown)
         if missing:
             return Outcome.DECLINED, f"the question asks for a quantity ({missing}) that no excerpt names"
-        if doubt > policy.decline_log_odds:
+        return None
+
+    def _weighed(self, odds: VerdictOdds, doubt: float) -> tuple[Outcome, str]:
+        if doubt > self._policy.decline_log_odds:
             return (
                 Outcome.DECLINED,
                 f"verdict and retrieval: not in the excerpts ({odds.nothing:+.2f}, doubt {doubt:+.2f})",

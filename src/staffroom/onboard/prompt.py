@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 
 from staffroom.records.errors import WrongUse
 from staffroom.records.job_description import JobDescription
-from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook
+from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, VerdictProbe
 
-__all__ = ["agent_policy", "prompt_book"]
+__all__ = ["agent_policy", "prompt_book", "verdict_probes"]
 
 
 class _Shown(BaseModel):
@@ -22,6 +22,14 @@ class _Shown(BaseModel):
     question: str
     verdict: str
     answer: str
+
+
+class _Probe(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    excerpts: str
+    answered: str
+    unanswered: str
+    refused: str
 
 
 class _Book(BaseModel):
@@ -42,6 +50,7 @@ class _Book(BaseModel):
     refused_text: str
     excerpt_characters: int
     demonstrations: list[_Shown]
+    probes: list[_Probe]
 
 
 def prompt_book(job: JobDescription) -> PromptBook:
@@ -74,7 +83,7 @@ def prompt_book(job: JobDescription) -> PromptBook:
 
 
 def agent_policy(job: JobDescription) -> AgentPolicy:
-    """Return how the agent of a job decides.
+    """Return how the agent of a job decides, before its candidate's leaning is known (both middles are 0).
 
     The odds and probabilities were fixed on questions written for that purpose, none of which is in an exam
     (`design/answers.md` has the figures).
@@ -91,12 +100,20 @@ def agent_policy(job: JobDescription) -> AgentPolicy:
         disagreement_weight=0.3,
         support_weight=30.0,
         support_cosine=0.885,
-        decline_log_odds=-4.0,
-        doubt_log_odds=-5.4,
-        refuse_log_odds=-0.8,
+        decline_log_odds=-0.8,
+        doubt_log_odds=-2.0,
+        refuse_log_odds=2.0,
         request_threshold=0.85,
         max_tokens=120,
         repair_locale=job.charter.repair_locale,
+    )
+
+
+def verdict_probes(locale: str) -> tuple[VerdictProbe, ...]:
+    """Return the questions with a known verdict that every candidate is asked before its exam."""
+    return tuple(
+        VerdictProbe(probe.excerpts.strip(), probe.answered, probe.unanswered, probe.refused)
+        for probe in _load(locale).probes
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from staffroom.records.digests import digest_value
 
-__all__ = ["AgentPolicy", "Demonstration", "PromptBook", "RequestGuardModel"]
+__all__ = ["AgentPolicy", "Demonstration", "PromptBook", "RequestGuardModel", "VerdictProbe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,16 @@ class Demonstration:
     question: str
     verdict: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictProbe:
+    """Excerpts with one question that they answer, one that they do not, and one request to be refused."""
+
+    excerpts: str
+    answered: str
+    unanswered: str
+    refused: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +65,16 @@ class AgentPolicy:
     """How an agent decides; every number is fixed before the exam and part of the release.
 
     excerpts: chunks shown to the model.  excerpt_characters: characters of each that are shown at most.
-    disagreement_weight, support_weight, support_cosine: the doubt that the excerpts answer is ln P(nothing) -
-    ln P(answer) of the verdict word, plus the first times the disagreement of the retrieval's arms, plus the second
+    nothing_middle, refuse_middle: where the candidate's own odds of the verdict words, ln P(nothing) - ln P(answer)
+    and ln P(refuse) - ln P(answer or nothing), lie between questions whose verdict is known (see `serve.leaning`);
+    what an odd is above its middle counts.
+    disagreement_weight, support_weight, support_cosine: the doubt that the excerpts answer is the first odds above
+    their middle, plus the first times the disagreement of the retrieval's arms, plus the second
     times how far the closest sentence that could be the answer falls short of the third (see `serve.doubt`).
     decline_log_odds: the agent declines where the doubt is above it.
     doubt_log_odds: above it an answer that fails a check (see `serve.grounding`) is declined; below, it is quoted.
-    refuse_log_odds: it refuses where the request guard's log-odds and the model's, ln P(refuse) -
-    ln P(answer or nothing), add up to more.  request_threshold: the guard alone refuses above this probability.
+    refuse_log_odds: it refuses where the request guard's log-odds and the second odds above their middle add up to
+    more.  request_threshold: the guard alone refuses above this probability.
     max_tokens: length of an answer.
     """
 
@@ -81,6 +94,8 @@ class AgentPolicy:
     request_threshold: float
     max_tokens: int
     repair_locale: bool
+    nothing_middle: float = 0.0
+    refuse_middle: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return the policy as JSON data."""

@@ -28,6 +28,12 @@ class VerdictOdds:
     refuse: float
     seen: bool
 
+    def above(self, nothing: float, refuse: float) -> "VerdictOdds":
+        """Return the odds counted from these middles; words that were not seen say nothing either way."""
+        if not self.seen:
+            return self
+        return VerdictOdds(self.nothing - nothing, self.refuse - refuse, True)
+
 
 def read_verdict(log_probabilities: Mapping[str, float], book: PromptBook) -> VerdictOdds:
     """Return the odds of the three verdict words among the likeliest next tokens."""

@@ -129,7 +129,7 @@ def test_a_documents_own_footnote_marks_are_no_citations() -> None:
 
 
 def test_a_doubtful_wrong_answer_is_declined_and_its_tokens_counted() -> None:
-    worker = agent(ScriptedEngine({"答": -0.02, "無": -4.0}, ["每月", "500元。"]), RULES)
+    worker = agent(ScriptedEngine({"答": -0.4, "無": -0.9}, ["每月", "500元。"]), RULES)
     answer, heard = ask(worker)
     assert answer.outcome is Outcome.DECLINED
     assert answer.tokens_in == 100 and answer.tokens_out == 3

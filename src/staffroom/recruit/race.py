@@ -1,19 +1,25 @@
 """The race between candidates: who leaves, who wins and why, from scores alone.
 
-Procedure:
-1. Clusters of items in an order that the seed decides; a batch is whole clusters, about eight items.
-2. After each batch, for each pair still in, an e-value that the one scores higher than the other on the same items
-   (`stats.pairwise`). A candidate leaves when any other's e-value against it exceeds (K - 1) / alpha for K starters,
-   so the best one is lost with probability at most alpha, whenever one looks.
-3. One left: separated. All left equivalent within the margin: a tie, settled by cost, openness and size.
-   Items or cap used up: not separated, the highest mean goes on.
+What is asked: which candidate has the highest mean over clusters drawn like those of the exam, each cluster (an article,
+a page; an item without a source is its own) counting once. Clusters come in an order that the seed decides.
 
-It asks nobody and stores nothing: feeding it the same scores again gives the same race.
+Procedure:
+1. A batch is whole clusters, about eight items, the same for each candidate still in.
+2. For each candidate an e-value that another one is better: a bet, cluster by cluster, on whoever of the others had
+   scored highest before (`race_evidence`). It leaves when that exceeds 2 / alpha and another one is ahead of it. So the
+   best one is lost with probability at most alpha / 2, however often one looks; and where several are equally good,
+   one of them is named the winner with probability at most alpha.
+3. One left: separated. All left within the margin of one another, by two e-values a pair above 2 * (K - 1) / alpha
+   for K starters: a tie, settled by cost, openness and size; one that is worse than the best by the margin is in it
+   with probability at most alpha / 2. Items or cap used up: not separated, the highest mean goes on.
+
+It asks nobody and stores nothing: feeding it the same scores again gives the same race. `design/race.md` has the proofs.
 """
 
 import hashlib
 import itertools
 import math
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +28,8 @@ from enum import StrEnum
 from typing import Any
 
 from staffroom.records.errors import StaffroomError
-from staffroom.stats import (
-    DifferenceTest,
-    EquivalenceTest,
-    cluster_interval,
-    discordant_log_e_value,
-)
+from staffroom.recruit.race_evidence import race_stakes
+from staffroom.stats import StakeMixture, cluster_interval
 
 __all__ = [
     "Batch",
@@ -80,7 +82,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
-    """Why a candidate left: who beat it, after how many items, with which log e-value and means on them."""
+    """Why a candidate left: who led, after how many items, with which log e-value that it is not the best.
+
+    mean, mean_of_better: of it and of who led, over the clusters that both answered.
+    """
 
     candidate: str
     beaten_by: str
@@ -110,7 +115,10 @@ class RaceOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One candidate's line in the table, over the items it answered; cost in the declared currency."""
+    """One candidate's line in the table, over the items it answered; cost in the declared currency.
+
+    mean, low, high: over clusters, each counting once, as the race compares them.
+    """
 
     candidate: str
     items: int
@@ -175,6 +183,7 @@ class RaceState:
                     "candidate": row.candidate,
                     "beaten_by": row.beaten_by,
                     "items": row.items,
+                    "log_e_value": row.log_e_value,
                     "reason": row.reason,
                 }
                 for row in self.eliminations
@@ -195,118 +204,144 @@ class Race:
         margin: float = 0.05,
         cap: int | None = None,
         batch_items: int = _BATCH_ITEMS,
-        fractional: bool = False,
     ) -> None:
         """Set up a race.
 
-        clusters: cluster of each item id.  alpha: probability at most of losing the best.  margin: difference of
-        means within which candidates count as equivalent.  cap: most items per candidate (all if None).
-        fractional: scores other than 0 and 1 occur; also bet on differences, as clusters of several items do.
+        clusters: cluster of each item id.  alpha: probability at most that what the race says in the end is false.
+        margin: difference of means within which candidates count as equivalent.  cap: most items per candidate
+        (all if None).
         """
         if not entrants or len({entrant.name for entrant in entrants}) != len(entrants):
             raise ValueError("a race needs candidates with different names")
-        if not 0 < alpha < 1:
-            raise ValueError("alpha lies between 0 and 1")
+        if not 0 < alpha < 1 or not 0 < margin < 1:
+            raise ValueError("alpha and margin lie strictly between 0 and 1")
         self._entrants = {entrant.name: entrant for entrant in entrants}
         self._alpha, self._margin = alpha, margin
-        self._log_bar = math.log(max(1, len(entrants) - 1) / alpha)
         self._clusters = dict(clusters)
         self._batches = _batches(self._clusters, seed, cap, batch_items)
-        several = len(set(self._clusters.values())) < len(self._clusters)
-        self._binary = not (fractional or several)
-        self._pairs = {
-            pair: _Pair(self._binary, margin) for pair in itertools.combinations(sorted(self._entrants), 2)
-        }
-        self._scores: dict[str, dict[str, float]] = {name: {} for name in self._entrants}
-        self._tokens = dict.fromkeys(self._entrants, (0, 0))
+        self._log_bar = math.log(2 / alpha)
+        self._log_tie_bar = math.log(2 * max(1, len(entrants) - 1) / alpha)
+        count = len({self._clusters[item] for batch in self._batches for item in batch})
+        stakes = race_stakes(count, self._log_bar)
         self._in = sorted(self._entrants)
+        self._doubts = {name: StakeMixture(stakes) for name in self._in}
+        self._ties = {pair: _Tie(stakes, margin) for pair in itertools.combinations(self._in, 2)}
+        self._means: dict[str, list[float]] = {name: [] for name in self._in}
+        self._totals = dict.fromkeys(self._in, 0.0)
+        self._items = dict.fromkeys(self._in, 0)
+        self._tokens = dict.fromkeys(self._in, (0, 0))
         self._eliminations: list[Elimination] = []
         self._done = 0
+        self._end = self._judge()
+
+    @property
+    def outcome(self) -> RaceOutcome:
+        """How the race stands; `state` has the intervals too, and takes longer."""
+        return self._end[0]
+
+    @property
+    def winner(self) -> str | None:
+        """Who goes on, None while the race runs."""
+        return self._end[1]
+
+    @property
+    def eliminations(self) -> tuple[Elimination, ...]:
+        """Who has left so far, in that order."""
+        return tuple(self._eliminations)
 
     def next_batch(self) -> Batch | None:
         """Return what to ask next, None when the race is over."""
-        if self._outcome()[0] is not RaceOutcome.RUNNING:
+        if self._end[0] is not RaceOutcome.RUNNING:
             return None
         return Batch(self._done + 1, tuple(self._in), self._batches[self._done])
 
     def feed(self, scores: Iterable[ItemScore]) -> None:
         """Take the scores of the whole batch.
 
-        Raises StaffroomError where they are not exactly the batch's candidates and items.
+        Raises StaffroomError where they are not exactly the batch's candidates and items, or not in [0, 1].
         """
-        batch = self.next_batch()
-        rows = {(score.candidate, score.item): score for score in scores}
-        if batch is None or set(rows) != set(itertools.product(batch.candidates, batch.items)):
+        batch, given = self.next_batch(), list(scores)
+        rows = {(score.candidate, score.item): score for score in given}
+        expected = set(itertools.product(batch.candidates, batch.items)) if batch is not None else set()
+        if batch is None or rows.keys() != expected or len(given) != len(expected):
             raise StaffroomError(
                 "the scores are not those of the race's next batch",
                 hint="run the same `staffroom hire` again: it goes on where it stopped",
             )
-        for score in rows.values():
-            if not 0 <= score.value <= 1 or (self._binary and score.value not in (0.0, 1.0)):
+        for score in given:
+            if not 0 <= score.value <= 1:
                 raise StaffroomError(
-                    f"{score.candidate} scored {score.value:g} on {score.item}, which this race cannot take",
-                    hint="start a race of fractional scores, or correct the scorer",
+                    f"{score.candidate} scored {score.value:g} on {score.item}; scores lie between 0 and 1",
+                    hint="correct the scorer, then run the same `staffroom hire` again",
                 )
-            self._scores[score.candidate][score.item] = score.value
+        for score in given:
             read, written = self._tokens[score.candidate]
             self._tokens[score.candidate] = read + score.tokens_in, written + score.tokens_out
-        self._settle(batch)
+            self._items[score.candidate] += 1
+        self._settle(batch, rows)
         self._done += 1
         self._eliminate()
+        self._end = self._judge()
 
     def state(self) -> RaceState:
         """Return the race as it stands, with intervals (some milliseconds of work per candidate)."""
-        outcome, winner, reason = self._outcome()
+        outcome, winner, reason = self._end
         rows = sorted((self._standing(name) for name in self._entrants), key=_standing_rank)
         return RaceState(
             outcome=outcome,
             winner=winner,
             reason=reason,
             standings=tuple(rows),
-            eliminations=tuple(self._eliminations),
-            items=max((len(values) for values in self._scores.values()), default=0),
+            eliminations=self.eliminations,
+            items=max(self._items.values()),
             alpha=self._alpha,
             margin=self._margin,
         )
 
-    def _settle(self, batch: Batch) -> None:
+    def _settle(self, batch: Batch, rows: Mapping[tuple[str, str], ItemScore]) -> None:
         groups: dict[str, list[str]] = {}
         for item in batch.items:
             groups.setdefault(self._clusters[item], []).append(item)
-        for first, second in itertools.combinations(batch.candidates, 2):
-            one, other = self._scores[first], self._scores[second]
-            differences = Counter(
-                sum(one[item] - other[item] for item in items) / len(items) for items in groups.values()
-            )
-            self._pairs[first, second].add(differences)
+        columns = [
+            [sum(rows[name, item].value for item in items) / len(items) for items in groups.values()]
+            for name in batch.candidates
+        ]
+        totals = [self._totals[name] for name in batch.candidates]
+        bets: list[Counter[float]] = [Counter() for _ in totals]
+        places = range(len(totals))
+        for row in zip(*columns, strict=True):
+            # The rival is chosen before its score on this cluster is looked at: that is what makes the bet fair.
+            ahead, second = sorted(places, key=totals.__getitem__, reverse=True)[:2]
+            for place in places:
+                bets[place][row[second if place == ahead else ahead] - row[place]] += 1
+            totals = [total + mean for total, mean in zip(totals, row, strict=True)]
+        for name, column, total, bet in zip(batch.candidates, columns, totals, bets, strict=True):
+            self._means[name] += column
+            self._totals[name] = total
+            for difference, times in bet.items():
+                self._doubts[name].settle(difference, times)
+        by_name = zip(batch.candidates, columns, strict=True)
+        for (one, its_means), (other, other_means) in itertools.combinations(by_name, 2):
+            self._ties[one, other].note(its_means, other_means)
 
     def _eliminate(self) -> None:
-        out: dict[str, Elimination] = {}
-        for first, second in itertools.combinations(self._in, 2):
-            for better, worse, log_e in (
-                (first, second, self._pairs[first, second].log_first_better),
-                (second, first, self._pairs[first, second].log_second_better),
-            ):
-                if log_e > self._log_bar and (worse not in out or log_e > out[worse].log_e_value):
-                    out[worse] = Elimination(
-                        worse,
-                        better,
-                        len(self._scores[worse]),
-                        log_e,
-                        self._mean(worse),
-                        self._mean(better),
-                    )
-        # Circles of beaten candidates (a beats b beats c beats a) cannot empty the field: the highest mean stays.
-        if len(out) == len(self._in):
-            del out[min(self._in, key=self._preference)]
-        self._eliminations.extend(out[name] for name in sorted(out))
-        self._in = [name for name in self._in if name not in out]
+        ranked = sorted(self._in, key=self._preference)
+        out = []
+        for name in ranked[1:]:
+            log_e, mean, best = self._doubts[name].log_value, self._mean(name), self._mean(ranked[0])
+            # Whoever leads stays, whatever was bet on the way: so the field is never empty.
+            if log_e >= self._log_bar and mean < best:
+                out.append(Elimination(name, ranked[0], self._items[name], log_e, mean, best))
+        self._eliminations.extend(sorted(out, key=lambda row: row.candidate))
+        gone = {row.candidate for row in out}
+        self._in = [name for name in self._in if name not in gone]
 
-    def _outcome(self) -> tuple[RaceOutcome, str | None, str]:
+    def _judge(self) -> tuple[RaceOutcome, str | None, str]:
+        """Return how the race stands after the last batch, the winner if it is over, and why."""
+        name = min(self._in, key=self._preference)
         if len(self._entrants) == 1:
-            return RaceOutcome.ALONE, self._in[0], f"{self._in[0]} is the only candidate"
+            return RaceOutcome.ALONE, name, f"{name} is the only candidate"
         if len(self._in) == 1:
-            name = self._in[0]
             return (
                 RaceOutcome.SEPARATED,
                 name,
@@ -322,14 +357,12 @@ class Race:
             )
         if self._done < len(self._batches):
             return RaceOutcome.RUNNING, None, f"{len(self._in)} candidates are still in"
-        name = min(self._in, key=self._preference)
         others = ", ".join(other for other in self._in if other != name)
-        asked = len(self._scores[name])
         return (
             RaceOutcome.NOT_SEPARATED,
             name,
-            f"{asked} items did not tell {name} from {others}; {name} goes on with {self._lead(name)} "
-            f"({self._mean(name):.2f})",
+            f"{self._items[name]} items did not tell {name} from {others}; {name} goes on with "
+            f"{self._lead(name)} ({self._mean(name):.2f})",
         )
 
     def _lead(self, name: str) -> str:
@@ -339,10 +372,15 @@ class Race:
         return f"the same highest mean as others, because it is {self._settle_tie(level)[1]}"
 
     def _all_equivalent(self) -> bool:
-        bar = self._alpha / max(1, len(self._entrants) - 1)
-        return self._done > 0 and all(
-            self._pairs[pair].equivalence.p_value <= bar for pair in itertools.combinations(self._in, 2)
-        )
+        if not self._done:
+            return False
+        ranked = sorted(self._in, key=self._mean)
+        lowest, highest = ranked[0], ranked[-1]
+        # No fortune can have grown on a pair whose means lie further apart than the margin.
+        if self._mean(highest) - self._mean(lowest) >= self._margin:
+            return False
+        pairs = [(lowest, highest), *itertools.combinations(ranked, 2)]
+        return all(self._ties[min(pair), max(pair)].log_value >= self._log_tie_bar for pair in pairs)
 
     def _settle_tie(self, names: Sequence[str]) -> tuple[str, str]:
         """Return the first of the tied by cost, openness, size and name, and what told it apart."""
@@ -360,23 +398,23 @@ class Race:
         return -self._mean(name), self._tie_rank(name)
 
     def _mean(self, name: str) -> float:
-        values = self._scores[name].values()
-        return sum(values) / len(values) if values else 0.0
+        # Rounded, so that sums of the same fractions in another order are the same mean.
+        return round(self._totals[name] / max(1, len(self._means[name])), 12)
 
     def _cost(self, name: str) -> Decimal:
         entrant, (read, written) = self._entrants[name], self._tokens[name]
         return (read * entrant.price_in + written * entrant.price_out) / 1_000_000
 
     def _cost_per_item(self, name: str) -> Decimal:
-        return self._cost(name) / max(1, len(self._scores[name]))
+        return self._cost(name) / max(1, self._items[name])
 
     def _standing(self, name: str) -> Standing:
-        scores = self._scores[name]
-        interval = cluster_interval(list(scores.values()), [self._clusters[item] for item in scores])
+        means = self._means[name]
+        interval = cluster_interval(means, range(len(means)))
         read, written = self._tokens[name]
         return Standing(
             candidate=name,
-            items=len(scores),
+            items=self._items[name],
             mean=interval.mean,
             low=interval.low,
             high=interval.high,
@@ -387,32 +425,29 @@ class Race:
         )
 
 
-class _Pair:
-    """Evidence on one pair, in both directions, and on their equivalence."""
+class _Tie:
+    """Evidence that two candidates differ by less than the margin: the lesser of two fortunes, one each way.
 
-    def __init__(self, binary: bool, margin: float) -> None:
-        self._binary = binary
-        self._wins = self._losses = 0
-        self._first, self._second = DifferenceTest(), DifferenceTest()
-        self.equivalence = EquivalenceTest(margin)
+    Differences are counted as they come and settled when somebody asks, which is seldom.
+    """
 
-    def add(self, differences: Mapping[float, int]) -> None:
-        """Take one batch: how often each difference occurred in it."""
-        for difference, times in differences.items():
-            self.equivalence.add(difference, times)
-            if not self._binary:
-                self._first.add(difference, times)
-                self._second.add(-difference, times)
-        self._wins += differences.get(1.0, 0)
-        self._losses += differences.get(-1.0, 0)
+    def __init__(self, stakes: tuple[float, ...], margin: float) -> None:
+        self._margin = margin
+        self._above, self._below = StakeMixture(stakes), StakeMixture(stakes)
+        self._noted: Counter[float] = Counter()
+
+    def note(self, one: Sequence[float], other: Sequence[float]) -> None:
+        """Take the scores of both on the same clusters."""
+        self._noted.update(map(operator.sub, one, other))
 
     @property
-    def log_first_better(self) -> float:
-        return discordant_log_e_value(self._wins, self._losses) if self._binary else self._first.log_e_value
-
-    @property
-    def log_second_better(self) -> float:
-        return discordant_log_e_value(self._losses, self._wins) if self._binary else self._second.log_e_value
+    def log_value(self) -> float:
+        """Natural logarithm of the e-value of "they differ by less than the margin"."""
+        noted, self._noted = self._noted, Counter()
+        for difference, times in noted.items():
+            self._above.settle(self._margin - difference, times)
+            self._below.settle(self._margin + difference, times)
+        return min(self._above.log_value, self._below.log_value)
 
 
 def _standing_rank(row: Standing) -> tuple[bool, int, float, str]:

@@ -11,7 +11,7 @@ __all__ = ["beta_cdf", "beta_quantile", "log_beta", "student_t_quantile"]
 _TINY = 1e-300
 _EPSILON = 1e-15
 _MAX_TERMS = 20_000
-_HALVINGS = 60
+_HALVINGS = 200
 
 
 def log_beta(a: float, b: float) -> float:
@@ -23,10 +23,10 @@ def beta_cdf(x: float, a: float, b: float) -> float:
     """Return I_x(a, b), the probability that a Beta(a, b) variable is at most x; a, b > 0.
 
     Continued fraction evaluated by the modified Lentz method (NIST DLMF 8.17.22), on the side where it
-    converges fast.
+    converges fast. Raises ValueError for NaN, which would pass for a probability of 0, and for shapes without end.
     """
-    if a <= 0 or b <= 0:
-        raise ValueError("the shapes of a beta distribution are positive")
+    if math.isnan(x) or not 0 < a < math.inf or not 0 < b < math.inf:
+        raise ValueError("the shapes of a beta distribution are positive, and x is a number")
     if x <= 0:
         return 0.0
     if x >= 1:

@@ -22,7 +22,7 @@ def upper_tail_p_value(successes: int, trials: int, threshold: float) -> float:
     independent trials of unequal rates with mean at most the threshold it stays valid wherever
     successes >= trials * threshold + 1 (Hoeffding 1956, Theorem 5).
     """
-    _check(successes, trials)
+    _check(successes, trials, threshold)
     if successes <= 0:
         return 1.0
     return beta_cdf(threshold, successes, trials - successes + 1)
@@ -30,7 +30,7 @@ def upper_tail_p_value(successes: int, trials: int, threshold: float) -> float:
 
 def lower_tail(successes: int, trials: int, rate: float) -> float:
     """Return P(X <= successes) for X ~ Binomial(trials, rate)."""
-    _check(successes, trials)
+    _check(successes, trials, rate)
     if successes >= trials:
         return 1.0
     return beta_cdf(1 - rate, trials - successes, successes + 1)
@@ -60,6 +60,8 @@ def clopper_pearson(successes: float, trials: float, level: float = 0.95) -> tup
     return lower_bound(successes, trials, alpha), upper_bound(successes, trials, alpha)
 
 
-def _check(successes: float, trials: float) -> None:
+def _check(successes: float, trials: float, rate: float = 0.0) -> None:
+    if not 0 <= rate <= 1:
+        raise ValueError("a rate lies between 0 and 1")
     if trials < 0 or not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials cannot be")

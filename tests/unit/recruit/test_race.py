@@ -1,5 +1,6 @@
 """The race: who leaves and who goes on, and how often it errs."""
 
+import math
 import random
 from decimal import Decimal
 
@@ -53,7 +54,7 @@ def test_a_clear_loser_leaves_after_8_to_16_items() -> None:
 
 
 def test_losers_of_a_real_gap_leave_in_the_median_after_16() -> None:
-    left = []
+    left: list[int] = []
     for seed in range(21):
         race = Race([Entrant("good"), Entrant("bad")], own_clusters(52), seed=seed)
         state = run(race, rates={"good": 0.75, "bad": 0.25}, seed=seed)
@@ -86,6 +87,40 @@ def test_clusters_are_bet_on_by_their_means_and_never_split() -> None:
         assert sum(clusters[item] in inside for item in clusters) == len(batch.items)
     assert race.state().outcome is RaceOutcome.NOT_SEPARATED
     assert race.state().winner == "a"
+
+
+def test_a_mean_is_over_clusters_as_the_race_compares_them() -> None:
+    """Three copies of one question do not outweigh another question."""
+    clusters = {"0": "x", "1": "x", "2": "x", "3": "y"}
+    state = run(Race([Entrant("a"), Entrant("b")], clusters, seed=0), {"a": [1, 1, 1, 0], "b": [0, 0, 0, 1]})
+    assert [(row.candidate, row.items, row.mean) for row in state.standings] == [("a", 4, 0.5), ("b", 4, 0.5)]
+
+
+def test_fractions_separate_too() -> None:
+    scores = {"a": [0.8, 0.6] * 100, "b": [0.5, 0.4] * 100, "c": [0.3] * 200}
+    state = run(Race([Entrant(name) for name in "abc"], own_clusters(200), seed=0), scores)
+    assert (state.outcome, state.winner) == (RaceOutcome.SEPARATED, "a")
+    assert {row.beaten_by for row in state.eliminations} == {"a"}
+
+
+def test_a_copy_of_the_best_is_never_beaten_by_it() -> None:
+    """Whoever answers exactly alike is equivalent, and the price decides."""
+    chance = random.Random(3)
+    best = [float(chance.random() < 0.8) for _ in range(400)]
+    scores = {"a": best, "b": best, "c": [float(chance.random() < 0.4) for _ in range(400)]}
+    entrants = [Entrant("a", price_in=Decimal(2)), Entrant("b", price_in=Decimal(1)), Entrant("c")]
+    state = run(Race(entrants, own_clusters(400), seed=0, margin=0.1), scores)
+    assert (state.outcome, state.winner) == (RaceOutcome.TIED, "b")
+    assert [row.candidate for row in state.eliminations] == ["c"]
+
+
+def test_no_tie_of_candidates_that_differ_by_the_margin() -> None:
+    """The gap is the margin itself: at most alpha / 2 of the races may call that a tie."""
+    ties = 0
+    for seed in range(60):
+        race = Race([Entrant("a"), Entrant("b")], own_clusters(300), seed=seed, margin=0.2)
+        ties += run(race, rates={"a": 0.9, "b": 0.7}, seed=seed).outcome is RaceOutcome.TIED
+    assert ties <= 4
 
 
 def test_an_unseparated_race_sends_its_highest_mean_with_the_reason() -> None:
@@ -141,12 +176,19 @@ def test_foreign_scores_are_refused_and_the_order_is_the_seeds() -> None:
     assert batch is not None
     with pytest.raises(StaffroomError, match="not those of the race's next batch"):
         race.feed([ItemScore("a", batch.items[0], 1.0)])
-    with pytest.raises(StaffroomError, match="cannot take"):
-        race.feed([ItemScore(n, item, 0.5) for n in batch.candidates for item in batch.items])
+    whole = [ItemScore(n, item, 0.5) for n in batch.candidates for item in batch.items]
+    with pytest.raises(StaffroomError, match="not those of the race's next batch"):
+        race.feed([*whole, whole[0]])
+    for wrong in (1.5, -0.1, math.nan, math.inf):
+        with pytest.raises(StaffroomError, match="between 0 and 1"):
+            race.feed([*whole[1:], ItemScore(whole[0].candidate, whole[0].item, wrong)])
+    assert race.state().items == 0
     again = Race([Entrant("b"), Entrant("a")], dict(reversed(own_clusters(20).items())), seed=5).next_batch()
     assert again == batch
     with pytest.raises(ValueError, match="different names"):
         Race([Entrant("a"), Entrant("a")], own_clusters(3), seed=0)
+    with pytest.raises(ValueError, match="margin"):
+        Race([Entrant("a"), Entrant("b")], own_clusters(3), seed=0, margin=0.0)
     with pytest.raises(ValueError, match="cap"):
         Race([Entrant("a"), Entrant("b")], {}, seed=0)
 
@@ -166,3 +208,8 @@ def test_any_race_ends_with_one_of_those_still_in(data: st.DataObject) -> None:
     assert state.winner in names
     assert state.winner not in {row.candidate for row in state.eliminations}
     assert state.as_json()["winner"] == state.winner
+    top = max(row.mean for row in state.standings if row.still_in)
+    assert (
+        all(row.mean < top for row in state.standings if not row.still_in)
+        or state.outcome is RaceOutcome.TIED
+    )

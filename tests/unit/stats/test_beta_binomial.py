@@ -75,3 +75,20 @@ def test_impossible_counts_are_refused() -> None:
         beta_cdf(0.5, 0, 1)
     assert clopper_pearson(0, 0) == (0.0, 1.0)
     assert math.isclose(upper_bound(0, 100, 0.05), 1 - 0.05**0.01)
+
+
+@pytest.mark.parametrize("rate", [float("nan"), -0.1, 1.1])
+def test_a_rate_that_is_none_is_no_evidence(rate: float) -> None:
+    """NaN compared false with everything, and came out as a p-value of 0."""
+    for tail in (upper_tail_p_value, lower_tail):
+        with pytest.raises(ValueError, match="a rate lies"):
+            tail(5, 10, rate)
+    for x, a in ((float("nan"), 2.0), (0.5, float("nan")), (0.5, float("inf"))):
+        with pytest.raises(ValueError, match="beta distribution"):
+            beta_cdf(x, a, 2.0)
+
+
+def test_a_million_items() -> None:
+    for successes, rate in ((501_000, 0.5), (900, 0.001), (999_000, 0.999)):
+        expected = oracle.binom.sf(successes - 1, 10**6, rate)
+        assert upper_tail_p_value(successes, 10**6, rate) == pytest.approx(expected, rel=1e-8)

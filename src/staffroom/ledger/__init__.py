@@ -44,12 +44,14 @@ from staffroom.ledger.note import (
 from staffroom.ledger.proof import ProvenEntry, verify_proof, write_proof
 from staffroom.ledger.tiles import MAX_ENTRY_BYTES, folder_nodes, read_entries
 from staffroom.ledger.verify import Problem, VerifyReport, verify_log
+from staffroom.ledger.verify_exams import Finding, check_exams
 
 __all__ = [
     "MAX_ENTRY_BYTES",
     "Checkpoint",
     "Disk",
     "EntryError",
+    "Finding",
     "KeyFileError",
     "KeyOf",
     "LedgerError",
@@ -66,6 +68,7 @@ __all__ = [
     "Signer",
     "Verifier",
     "VerifyReport",
+    "check_exams",
     "commit",
     "consistency_proof",
     "folder_nodes",

@@ -1,34 +1,29 @@
 """What is fixed before the first item, and what goes into the log when: commitment, gate opening, decision.
 
-Order: commitment entry, signed checkpoint, seed derived from its root, first item. The gate's alpha is charged by
-the entry that opens it, and stays charged if the run dies; a resumed run keeps its use. A run that committed and
-whose use another run took before it opened the gate begins anew under another name: its rule is another one.
-A dry run charges uses of its own, because it examines no model.
+Order: marks of the items, commitment entry, signed checkpoint, seed derived from its root, first item. The gate's alpha is
+charged by the entry that opens it, and stays charged if the run dies; a resumed run keeps its use. A run that committed and
+whose use another run took before it opened the gate begins anew under another name: its rule is another one. What may
+be charged is in `alpha`. A dry run charges uses of its own, because it examines no model, and is never refused.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from staffroom import __version__
-from staffroom.engine.embed import Embedder
-from staffroom.evaluate import ExamPack, commit_to
-from staffroom.onboard.prompt import agent_policy, prompt_book
+from staffroom.evaluate import ExamPack, commit_to, split_digest
+from staffroom.onboard.prompt import agent_policy
+from staffroom.pipeline.alpha import GATE_OPENED, AlphaLedger, ItemSet, item_set, mark, require_open
 from staffroom.pipeline.assemble import Assembly, engine_for, spec_of
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.records.digests import digest_value
 from staffroom.records.exam import Split
 from staffroom.records.job_description import JobDescription
-from staffroom.records.models import Candidate
-from staffroom.records.policy import RequestGuardModel
 from staffroom.release import GatePlan, plan_gate
 from staffroom.stats import alpha_for_use
 from staffroom.store import Home
 
 __all__ = ["Plan", "commit", "make_plan", "open_gate"]
-
-_GATE_OPENED = "gate-opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +34,24 @@ class Plan:
     assemblies: dict[str, Assembly]
     specs: dict[str, str]
     gate: GatePlan
-    gate_split: str
+    gate_items: ItemSet
+    screen_items: ItemSet
     use: int
 
 
 def make_plan(
     job: JobDescription,
     pack: ExamPack,
-    candidates: list[Candidate],
-    index: str,
-    guard: dict[str, Any],
+    assemblies: Mapping[str, Assembly],
     home: Home,
-    embedder: Embedder,
     log: DecisionLog,
     *,
     dry_run: bool,
 ) -> Plan:
-    """Return the plan of a run; the same inputs give the same run."""
-    book, policy = prompt_book(job), agent_policy(job)
-    assemblies = {
-        candidate.id: Assembly(
-            name=job.name,
-            locale=job.locale,
-            candidate=candidate,
-            context=job.requirements.context,
-            dry_run=dry_run,
-            index=index,
-            book=book,
-            policy=policy,
-            guard=RequestGuardModel.from_json(guard),
-        )
-        for candidate in candidates
-    }
+    """Return the plan of a run; the same inputs give the same run. assemblies: by candidate, as they are examined.
+
+    Raises WrongUse where its gate is used up, or asks questions that were retired or unsealed.
+    """
     specs = {
         name: spec_of(assembly, engine_for(assembly, home)).digest for name, assembly in assemblies.items()
     }
@@ -85,12 +66,17 @@ def make_plan(
     def run_of(use: int) -> str:
         return digest_value({**made_of, "use": use})[7:23]
 
-    gate_split = digest_value(sorted(item.digest for item in pack.items_of(Split.GATE)))
-    if dry_run:
-        gate_split = f"dry-run {gate_split}"
-    use = _use_of(log, gate_split, run_of)
+    gate_split = split_digest(pack, Split.GATE)
+    gate_items = item_set(log, pack, Split.GATE, f"dry-run {gate_split}" if dry_run else gate_split)
+    ledger = AlphaLedger.read(log)
+    own = ledger.own_use(run_of)
+    use = len(ledger.related(gate_items)) + 1 if own is None else own.use
+    if not dry_run:
+        require_open(ledger, pack, gate_items, use, own, log=log)
     gate = plan_gate(pack.facets, pack.clusters_of(Split.GATE), alpha_for_use(use, pack.alpha))
-    return Plan(run_of(use), assemblies, specs, gate, gate_split, use)
+    return Plan(
+        run_of(use), dict(assemblies), specs, gate, gate_items, item_set(log, pack, Split.SCREEN), use
+    )
 
 
 def commit(
@@ -109,24 +95,28 @@ def commit(
     first = next(iter(plan.assemblies.values()))
     protocol = {
         "prompt": first.book.digest,
-        "policy": first.policy.digest,
+        "policy": agent_policy(job).digest,
         "option_orders": "cyclic",
         "decoding": "greedy",
         "pinning": "pinned-1",
     }
+    _mark(log, plan)
     body = {
         **commit_to(pack, prompt_protocol=protocol, salt=log.kept_salt(f"sealed {pack.digest}")).entry,
         "plan": plan.gate.as_json(),
         "use": plan.use,
-        "gate_split": plan.gate_split,
+        "gate_split": plan.gate_items.id,
         "agents": plan.specs,
+        "middles": {
+            name: {"nothing": made.policy.nothing_middle, "refuse": made.policy.refuse_middle}
+            for name, made in plan.assemblies.items()
+        },
         "documents": log.commitment_to("documents", indexed["digest"]),
         "sponsor": log.commitment_to("person", job.sponsor),
         "cap": pack.cap,
     }
     index = log.append("exam-committed", f"{plan.run}:commit", plan.run, body)
-    root = log.root_after(index)
-    seed = int.from_bytes(hashlib.sha256(f"staffroom seed {root}".encode()).digest()[:6], "big")
+    root, seed = log.root_after(index), log.seed_after(index)
     return {
         "entry": index,
         "size": index + 1,
@@ -140,27 +130,16 @@ def commit(
 
 def open_gate(log: DecisionLog, plan: Plan, winner: str) -> None:
     """Charge alpha for this use of the gate split."""
+    _mark(log, plan)  # once more, for a run that committed when there were no marks yet
     body = {
-        "gate_split": plan.gate_split,
+        "gate_split": plan.gate_items.id,
         "use": plan.use,
         "alpha": plan.gate.alpha,
         "agent": plan.specs[winner],
     }
-    log.append(_GATE_OPENED, f"{plan.run}:gate", plan.run, body)
+    log.append(GATE_OPENED, f"{plan.run}:gate", plan.run, body)
 
 
-def _use_of(log: DecisionLog, gate_split: str, run_of: Callable[[int], str]) -> int:
-    """Return which use of this gate split the run is: the one it had, if it opened the gate already.
-
-    run_of: the name that the run has as the n-th use.
-    """
-    used = 0
-    for logged in log.entries():
-        entry = logged.entry
-        body = entry.get("body", {})
-        if entry.get("type") != _GATE_OPENED or body.get("gate_split") != gate_split:
-            continue
-        if entry.get("run") == run_of(int(body["use"])):
-            return int(body["use"])
-        used += 1
-    return used + 1
+def _mark(log: DecisionLog, plan: Plan) -> None:
+    for items in (plan.gate_items, plan.screen_items):
+        mark(log, plan.run, items)

@@ -21,14 +21,28 @@ from staffroom.records.errors import StaffroomError
 from staffroom.records.exam import Evaluation, FacetRule, FacetSummary, Score, ScoreStatus, Split
 from staffroom.release.reasons import decision_reason, facet_reason
 from staffroom.stats import (
+    alpha_for_use,
     betting_p_value,
     betting_upper_bound,
+    can_ever_decide,
     least_to_pass,
     upper_bound,
     upper_tail_p_value,
 )
 
-__all__ = ["FacetPlan", "GatePlan", "decide", "draw_items", "plan_gate"]
+__all__ = [
+    "FacetPlan",
+    "GatePlan",
+    "clusters_to_pass",
+    "decide",
+    "draw_items",
+    "judge_facets",
+    "lost_facets",
+    "plan_gate",
+    "uses_in_all",
+]
+
+_MOST_USES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,58 @@ def plan_gate(rules: Mapping[str, FacetRule], clusters: Mapping[str, int], alpha
     )
 
 
+def lost_facets(
+    rules: Mapping[str, FacetRule], clusters: Mapping[str, int], *, first: float, now: float
+) -> tuple[str, ...]:
+    """Return the gated facets that a perfect result would pass at alpha `first` and would no longer pass at `now`.
+
+    Reporting them instead would let a gate become easier each time it is used.
+    """
+    before, after = plan_gate(rules, clusters, first), plan_gate(rules, clusters, now)
+    return tuple(
+        one.facet for one, two in zip(before.facets, after.facets, strict=True) if one.gated and not two.gated
+    )
+
+
+def clusters_to_pass(rule: FacetRule, alpha: float) -> int:
+    """Return the least number of clusters on which a perfect result passes a gated facet at this alpha."""
+    high = 1
+    while not _can_pass(rule, high, alpha):
+        high *= 2
+    low = high // 2 + 1
+    while low < high:
+        middle = (low + high) // 2
+        if _can_pass(rule, middle, alpha):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def uses_in_all(rules: Mapping[str, FacetRule], clusters: Mapping[str, int], lifetime: float) -> int | None:
+    """Return how often this gate can be opened before a facet is lost; None for more than a thousand times.
+
+    0 where no facet can decide even at the first use.
+    """
+    first = alpha_for_use(1, lifetime)
+
+    def lasts(use: int) -> bool:
+        return not lost_facets(rules, clusters, first=first, now=alpha_for_use(use, lifetime))
+
+    if not any(facet.gated for facet in plan_gate(rules, clusters, first).facets):
+        return 0
+    if lasts(_MOST_USES + 1):
+        return None
+    low, high = 1, _MOST_USES + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if lasts(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 def decide(evaluation: Evaluation, plan: GatePlan, *, seed: int | str) -> Decision:
     """Return the gate's word on an evaluation of the gate split.
 
@@ -92,13 +158,7 @@ def decide(evaluation: Evaluation, plan: GatePlan, *, seed: int | str) -> Decisi
             f"a gate decides on the gate split, not on {evaluation.split.value}",
             hint="run `staffroom hire` with the job description: it asks the gate split",
         )
-    planned = {facet.facet: facet for facet in plan.facets}
-    drawn = draw_items(evaluation.scores, seed)
-    _check_counts(planned, drawn, evaluation.scores)
-    verdicts = tuple(
-        _verdict(summary, planned.get(summary.facet), drawn, evaluation.scores, plan.alpha, seed)
-        for summary in evaluation.facets
-    )
+    verdicts = judge_facets(evaluation, plan, seed=seed)
     gated = [verdict.verdict for verdict in verdicts if verdict.gated]
     if Verdict.REJECTED in gated:
         word = Verdict.REJECTED
@@ -113,6 +173,19 @@ def decide(evaluation: Evaluation, plan: GatePlan, *, seed: int | str) -> Decisi
         pack=evaluation.pack,
         alpha=plan.alpha,
         facets=verdicts,
+    )
+
+
+def judge_facets(evaluation: Evaluation, plan: GatePlan, *, seed: int | str) -> tuple[FacetVerdict, ...]:
+    """Return what an evaluation shows of each facet under a plan; steps 2 and 3 of a gate, of whichever split."""
+    planned = {facet.facet: facet for facet in plan.facets}
+    drawn = draw_items(evaluation.scores, seed)
+    _check_counts(planned, drawn, evaluation.scores)
+    if sorted(summary.facet for summary in evaluation.facets) != sorted(drawn):
+        raise StaffroomError("an evaluation sums up other facets than it scored", hint="staffroom doctor")
+    return tuple(
+        _verdict(summary, planned.get(summary.facet), drawn, evaluation.scores, plan.alpha, seed)
+        for summary in evaluation.facets
     )
 
 
@@ -131,27 +204,31 @@ def draw_items(scores: Iterable[Score], seed: int | str) -> dict[str, tuple[Scor
 
 
 def _plan(name: str, rule: FacetRule, clusters: int, alpha: float) -> FacetPlan:
-    least: int | None = None
     if not rule.gated or rule.threshold is None:
         return FacetPlan(
             name, rule.threshold, False, rule.method, clusters, None, "reported: the pack does not gate it"
         )
-    if rule.method == "exact":
-        least = least_to_pass(clusters, rule.threshold, alpha)
-        possible = least is not None
-    elif rule.method == "betting":
-        possible = betting_p_value([1.0] * clusters, rule.threshold) <= alpha
-    else:
-        raise ValueError(f"unknown gate method {rule.method!r}")
-    if not possible:
+    if not _can_pass(rule, clusters, alpha):
         reason = f"reported, not gated: even {clusters} of {clusters} right would not show more than {rule.threshold:g}"
         return FacetPlan(name, rule.threshold, False, rule.method, clusters, None, reason)
+    least = least_to_pass(clusters, rule.threshold, alpha) if rule.method == "exact" else None
     needs = (
         f"{least} of {clusters} right"
         if least is not None
         else f"a bet on {clusters} cluster means that wins"
     )
     return FacetPlan(name, rule.threshold, True, rule.method, clusters, least, f"gated: passes with {needs}")
+
+
+def _can_pass(rule: FacetRule, clusters: int, alpha: float) -> bool:
+    """Say whether a perfect result on so many clusters would pass."""
+    if rule.threshold is None:
+        raise ValueError("a gated facet has a threshold")
+    if rule.method == "exact":
+        return can_ever_decide(clusters, rule.threshold, alpha)
+    if rule.method == "betting":
+        return betting_p_value([1.0] * clusters, rule.threshold) <= alpha
+    raise ValueError(f"unknown gate method {rule.method!r}")
 
 
 def _check_counts(

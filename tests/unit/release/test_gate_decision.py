@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from staffroom.records.decision import Decision, Verdict
 from staffroom.records.errors import StaffroomError
 from staffroom.records.exam import Evaluation, FacetRule, FacetSummary, Kind, Score, ScoreStatus, Split
-from staffroom.release import GatePlan, decide, draw_items, explain, more_items, plan_gate
+from staffroom.release import (
+    GatePlan,
+    clusters_to_pass,
+    decide,
+    draw_items,
+    explain,
+    judge_facets,
+    lost_facets,
+    more_items,
+    plan_gate,
+    uses_in_all,
+)
 from staffroom.stats import alpha_for_use, cluster_interval, least_to_pass
 
 ALPHA = alpha_for_use(1)
@@ -134,6 +145,8 @@ def test_an_evaluation_that_was_not_planned_is_refused() -> None:
         decide(evaluation(scores[:39]), plan_gate({"a": GATED}, {"a": 40}, ALPHA), seed=1)
     with pytest.raises(StaffroomError, match="scored twice"):
         decide(evaluation([*scores, scores[0]]), plan_gate({"a": GATED}, {"a": 40}, ALPHA), seed=1)
+    with pytest.raises(StaffroomError, match="sums up other facets"):
+        decide(replace(evaluation(scores), facets=()), plan_gate({"a": GATED}, {"a": 40}, ALPHA), seed=1)
     with pytest.raises(StaffroomError, match="an exact test takes 0 or 1"):
         judge([*scores, score("a", 99, 0.5)], {"a": GATED})
     with pytest.raises(ValueError, match="unknown gate method"):
@@ -196,3 +209,49 @@ def test_false_promotion_by_enumeration_through_the_gate_with_clusters() -> None
         wrong_reject += 0.5**6 * (verdict is Verdict.REJECTED)
     assert 0 < wrong <= alpha
     assert 0 < wrong_reject <= alpha
+
+
+RULES = st.fixed_dictionaries(
+    {
+        "a": st.builds(FacetRule, st.floats(0.2, 0.9), st.booleans(), st.sampled_from(["exact", "betting"])),
+        "b": st.builds(FacetRule, st.floats(0.2, 0.9), st.booleans(), st.just("exact")),
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(RULES, st.integers(0, 40), st.integers(0, 40))
+def test_a_facet_is_lost_when_a_perfect_result_no_longer_passes(
+    rules: dict[str, FacetRule], one: int, two: int
+) -> None:
+    clusters = {"a": one, "b": two}
+    most = uses_in_all(rules, clusters, 0.05)
+
+    def gated(use: int) -> set[str]:
+        return {row.facet for row in plan_gate(rules, clusters, alpha_for_use(use)).facets if row.gated}
+
+    if most == 0:
+        assert not gated(1)
+        return
+    last = 1000 if most is None else most
+    assert gated(last) == gated(1)
+    if most is None:
+        return
+    now = alpha_for_use(most + 1)
+    lost = lost_facets(rules, clusters, first=ALPHA, now=now)
+    assert set(lost) == gated(1) - gated(most + 1) != set()
+    for name in lost:
+        need = clusters_to_pass(rules[name], now)
+        assert need > clusters[name]
+        for count in (need - 1, need):
+            plan = plan_gate({name: rules[name]}, {name: count}, now)
+            assert plan.facets[0].gated == (count == need)
+
+
+def test_the_sealed_split_is_judged_facet_by_facet_and_decided_by_nobody() -> None:
+    scores = facet_scores("a", 40, 40)
+    plan = plan_gate({"a": GATED}, {"a": 40}, 0.05)
+    rows = judge_facets(evaluation(scores, Split.SEALED), plan, seed=1)
+    assert [(row.facet, row.verdict, row.passed) for row in rows] == [("a", Verdict.PROMOTED, 40.0)]
+    with pytest.raises(StaffroomError, match="not on sealed"):
+        decide(evaluation(scores, Split.SEALED), plan, seed=1)

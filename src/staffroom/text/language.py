@@ -40,36 +40,54 @@ def wrong_language(text: str, locale: str) -> str | None:
     locale: such as `zh-TW`. Texts under 24 letters (6 Han characters) are never wrong.
     """
     expected = locale.split("-")[0].lower()
-    found = language_of(text)
+    if _language_named(expected) is None:
+        return None
+    found = language_of(text, also=expected)
     return None if found is None or found == expected else found
 
 
-def language_of(text: str) -> str | None:
-    """Return the ISO 639-1 code of a text's language, or None in doubt."""
+def language_of(text: str, also: str = "") -> str | None:
+    """Return the ISO 639-1 code of a text's language, or None in doubt.
+
+    also: code of a language to tell apart beside the thirteen that are always looked for.
+    """
     letters = len(_LETTER.findall(text))
     han = len(_HAN.findall(text))
     other = len(_KANA_OR_HANGUL.findall(text))
     if han >= _LEAST_HAN and han * 4 >= letters:
         # Names and terms in Latin letters are common in Chinese sentences; kana in any number are not.
-        return "zh" if other * 5 < han else _detected(text)
+        return "zh" if other * 5 < han else _detected(text, also)
     if letters < _LEAST_LETTERS:
         return None
-    return _detected(text)
+    return _detected(text, also)
 
 
-def _detected(text: str) -> str | None:
+def _detected(text: str, also: str) -> str | None:
     plain = " ".join(_NOISE.sub(" ", text).split())
     if not plain:
         return None
-    values = _detector().compute_language_confidence_values(plain)
+    values = _detector(_language_named(also) or "").compute_language_confidence_values(plain)
     if not values or values[0].value < _SURE:
         return None
     return str(values[0].language.iso_code_639_1.name).lower()
 
 
 @cache
-def _detector() -> Any:
+def _language_named(code: str) -> str | None:
+    """Return lingua's name of a language that is not among the thirteen, "" for one that is, None for an unknown one."""
+    if not code:
+        return ""
+    from lingua import Language
+
+    for language in Language.all():
+        if language.iso_code_639_1.name.lower() == code:
+            return "" if language.name in _LANGUAGES else str(language.name)
+    return None
+
+
+@cache
+def _detector(also: str) -> Any:
     from lingua import Language, LanguageDetectorBuilder
 
-    languages = [getattr(Language, name) for name in _LANGUAGES]
+    languages = [getattr(Language, name) for name in (*_LANGUAGES, *([also] if also else []))]
     return LanguageDetectorBuilder.from_languages(*languages).build()

@@ -8,14 +8,23 @@ common characters of Big5 (level 1). Exceptions both ways are listed here, with 
 from functools import cache
 from typing import Any
 
-__all__ = ["convert_script", "is_han", "simplified_characters", "simplified_only"]
+__all__ = [
+    "all_simplified",
+    "convert_script",
+    "is_han",
+    "simplified_characters",
+    "simplified_only",
+    "simplified_runs",
+]
 
 # In Big5's level 1 as rarities, in Taiwan never written for 聽, 壞, 兒, 撲.
 _SIMPLIFIED_ALL_THE_SAME = "听坏儿扑"
 # Simplified forms of other characters, but also characters (names, places, trades) that people in Taiwan write.
 _SHARED_ALL_THE_SAME = "㐹亘厘柜涂淀熏腊膻蚝蜡蝎跖沄与栖洼腭疱眦"
 # Words in which a Simplified form is the right Traditional character.
-_SHARED_WORDS = ("拮据", "胜肽", "万俟", "叶韻", "洪适")
+_SHARED_WORDS = ("拮据", "胜肽", "万俟", "叶韻", "洪适", "南庄", "客庄", "街庄", "舊庄", "庄頭", "庄腳", "庄仔", "庄子")
+# Shared characters that a Traditional text writes in few words only, so that a change of one by context tells.
+_TELLING = frozenset("后于并与几采余征松志斗冲")
 _BLOCKS = ((0x3400, 0xA000), (0x20000, 0x2F800))
 _BIG5_COMMON = (0xA440, 0xC67E)
 
@@ -28,6 +37,37 @@ def simplified_characters(text: str) -> tuple[str, ...]:
     for word in _SHARED_WORDS:
         text = text.replace(word, "")
     return tuple(character for character in text if character in known)
+
+
+def simplified_runs(text: str) -> list[tuple[int, int]]:
+    """Return start and end of each run of Simplified-only characters, the right words among them left out."""
+    known = simplified_only()
+    if not known.intersection(text):
+        return []
+    for word in _SHARED_WORDS:
+        text = text.replace(word, " " * len(word))
+    runs: list[tuple[int, int]] = []
+    for place, character in enumerate(text):
+        if character not in known:
+            continue
+        if runs and runs[-1][1] == place:
+            runs[-1] = (runs[-1][0], place + 1)
+        else:
+            runs.append((place, place + 1))
+    return runs
+
+
+def all_simplified(text: str) -> bool:
+    """Say whether a text is Simplified as a whole though each of its characters belongs to both scripts (合并, 由于).
+
+    That is so where no character is Traditional only and one of a few telling ones would change by context.
+    """
+    if not any(map(is_han, text)) or _converter("t2s").convert(text) != text:
+        return False
+    changed = str(_converter("s2tw").convert(text))
+    return len(changed) == len(text) and any(
+        old != new and old in _TELLING for old, new in zip(text, changed, strict=True)
+    )
 
 
 @cache

@@ -76,6 +76,7 @@ def test_simplified_only_leaves_shared_characters_alone() -> None:
 
 def test_shared_words_are_no_evidence() -> None:
     assert simplified_characters("生活拮据") == ()
+    assert simplified_characters("苗栗縣南庄鄉的客庄") == () and simplified_characters("村庄") == ("庄",)
     assert simplified_characters("根据") == ("据",)
     assert simplified_characters("臺灣的后里區，公里數，皇后。") == ()
 

@@ -41,7 +41,7 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
     (
         "exam",
         "Check an exam pack, or let a worker sit one.",
-        (("run", exam_commands.run), ("check", exam_commands.check)),
+        exam_commands.EXAM_COMMANDS,
     ),
     (
         "models",

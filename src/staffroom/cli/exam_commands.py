@@ -1,14 +1,25 @@
 """`staffroom exam`: check a pack before anybody sits it, and let a worker sit one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from staffroom.cli.exam_alpha_command import alpha
+from staffroom.cli.exam_coverage_command import coverage
+from staffroom.cli.exam_draft_command import draft
+from staffroom.cli.exam_export_command import export
+from staffroom.cli.exam_import_command import import_
+from staffroom.cli.exam_new_command import new
+from staffroom.cli.exam_packs_command import packs
+from staffroom.cli.exam_report_command import report
+from staffroom.cli.exam_rerun_command import rerun
+from staffroom.cli.exam_retire_command import retire
+from staffroom.cli.exam_unseal_command import unseal
 from staffroom.cli.terminal import JsonFlag, Terminal, home_of, terminal_of
 
-__all__ = ["check", "run"]
+__all__ = ["EXAM_COMMANDS", "check", "run"]
 
 _FAILED = 3
 _STYLES: Mapping[str, str] = {"error": "red", "warning": "yellow", "note": ""}
@@ -17,22 +28,57 @@ _STYLES: Mapping[str, str] = {"error": "red", "warning": "yellow", "note": ""}
 def run(
     context: typer.Context,
     target: Annotated[str, typer.Argument(help="The worker's alias.", metavar="TARGET")],
-    pack: Annotated[Path, typer.Argument(help="Folder of the exam pack.", metavar="PACK")],
+    pack: Annotated[
+        Path,
+        typer.Argument(help="Folder of the exam pack, or a name that `exam packs` lists.", metavar="PACK"),
+    ],
     seed: Annotated[int, typer.Option("--seed", help="Seed of the answers.", min=0)] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Folder with the files of a public set; STAFFROOM_DATA names it too.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", help="Ask so many items of a public set, always the same ones.", min=10, metavar="N"
+        ),
+    ] = None,
+    other_locale: Annotated[
+        bool, typer.Option("--other-locale", help="Allow an exam of another locale than the worker's.")
+    ] = False,
+    bare_model: Annotated[
+        bool,
+        typer.Option(
+            "--bare-model",
+            help="TARGET is a model of this home, asked by itself, for packs whose inputs are prompts for a bare model.",
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Let a worker sit the screen and gate splits of a pack; it measures, and decides nothing."""
     terminal = terminal_of(context, as_json)
     from staffroom.cli.interrupts import WorkLoop
     from staffroom.cli.progress import ShownProgress, progress_for
+    from staffroom.pipeline.bare_models import open_bare_model
+    from staffroom.pipeline.exam_targets import find_exam
     from staffroom.pipeline.exams import sit_exam
     from staffroom.pipeline.service import open_worker
 
     home = home_of(terminal)
+    folder = find_exam(pack, home, data, limit, terminal.environment.get("STAFFROOM_DATA", ""))
 
     async def sit(progress: ShownProgress) -> dict[str, Any]:
+        if bare_model:
+            async with open_bare_model(home, target, folder) as model:
+                return await sit_exam(model, target, folder, home, progress, seed=seed)
         async with open_worker(home, target) as worker:
-            return await sit_exam(worker.agent, target, pack, home, progress, seed=seed)
+            return await sit_exam(
+                worker.agent, target, folder, home, progress, seed=seed, other_locale=other_locale
+            )
 
     with WorkLoop() as loop, progress_for(terminal) as progress:
         value = loop.run(sit(progress))
@@ -80,7 +126,25 @@ def _show_run(terminal: Terminal, value: Mapping[str, Any]) -> None:
         interval = f"{row['low']:.2f}–{row['high']:.2f}"
         table.add_row(row["facet"], str(row["n"]), f"{row['score']:.2f}", interval, str(row["unscored"]))
     terminal.show(table)
+    for rate in value["corrected"]:
+        interval = f"{rate['low']:.2f}–{rate['high']:.2f}"
+        text = (
+            t("{facet}: {rate} refused, with the rule's own errors taken out ({interval})")
+            if rate["what"] == "refused"
+            else t("{facet}: {rate} refused outright, with the rule's own errors taken out ({interval})")
+        )
+        terminal.line(text.format(facet=rate["facet"], rate=f"{rate['rate']:.2f}", interval=interval))
     terminal.line(t("wrong language: {count}", count=value["wrong_language"]))
+    if (answers := value.get("locale_answers")) and answers["answers"]:
+        terminal.line(
+            t(
+                "open answers not as {locale} writes: {raw} of {count} as the model wrote them, {served} as served",
+                locale=answers["locale"],
+                raw=answers["raw"]["faulty"],
+                count=answers["answers"],
+                served=answers["served"]["faulty"],
+            )
+        )
     terminal.line(
         t(
             "It is entry {index} of the log. It decides nothing: only `staffroom hire` opens a gate.",
@@ -114,3 +178,21 @@ def _show_check(terminal: Terminal, value: Mapping[str, Any], pack: Path) -> Non
         if value["ok"]
         else t("The pack has errors: mend them before anybody sits it.")
     )
+
+
+EXAM_COMMANDS: Sequence[tuple[str, Callable[..., None]]] = (
+    ("run", run),
+    ("check", check),
+    ("packs", packs),
+    ("new", new),
+    ("import", import_),
+    ("export", export),
+    ("alpha", alpha),
+    ("retire", retire),
+    ("unseal", unseal),
+    ("draft", draft),
+    ("coverage", coverage),
+    ("report", report),
+    ("rerun", rerun),
+)
+"""The commands of `staffroom exam`, in the order in which the help lists them."""

@@ -1,4 +1,4 @@
-"""Put an exam to an agent: one item at a time, every response kept before the next is asked.
+"""Put an exam to an agent: one item at a time, every response kept while the next is asked.
 
 Procedure:
 1. Order the items so that neighbours share their prefix (kind, then cluster), the same way every time.
@@ -11,20 +11,22 @@ It measures and never decides; it does not know thresholds.
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from staffroom.engine.errors import EngineMissing, EngineStartError
+from staffroom.evaluate.bare_model import require_fitting_agent
+from staffroom.evaluate.keeping import Keeper
 from staffroom.evaluate.kinds import LETTERS
 from staffroom.evaluate.pack import ExamPack
-from staffroom.evaluate.scorers import score_response
+from staffroom.evaluate.scorers import score_responses
 from staffroom.evaluate.summary import summarize_facets, summarize_kinds
-from staffroom.records.agent import AgentAnswer, ChatTurn, ChoiceAnswer
-from staffroom.records.digests import digest_value
+from staffroom.records.agent import AgentAnswer, ChatTurn, ChoiceAnswer, Retrieved
+from staffroom.records.digests import digest_bytes, digest_value
 from staffroom.records.errors import StaffroomError
 from staffroom.records.exam import Evaluation, Item, Kind, Response, Split
-from staffroom.records.protocols import Agent, Progress, ResponseSink
+from staffroom.records.protocols import Agent, DocumentReader, Progress, ResponseSink
 
-__all__ = ["count_wrong_language", "examine", "response_digest"]
+__all__ = ["count_wrong_language", "examine", "response_digest", "sum_up"]
 
 _ATTEMPTS = 2
 _MOST_FAILURES_RUNNING = 5
@@ -50,35 +52,37 @@ async def examine(
     A lost engine costs one item: it stays unscored with the error's text. Five such items running are
     a broken engine: StaffroomError, and none of the five is kept. The caller opens the progress stage.
     """
+    require_fitting_agent(pack, agent.spec)
     agent_digest = agent.spec.digest
+    keeper = Keeper(sink)
     kept: dict[str, Response] = {}
     failures: list[tuple[Item, Response]] = []
-    for item in _in_order(items):
-        response = sink.get(agent_digest, item.digest, seed)
-        if response is None:
-            response = await _ask(agent, item, agent_digest, seed, timeout_seconds)
-            if response.error:
-                failures.append((item, response))
-                if len(failures) >= _MOST_FAILURES_RUNNING:
-                    raise StaffroomError(
-                        f"{len(failures)} items running got no answer, last: {response.error}",
-                        where=f"item {item.id}",
-                        hint="run `staffroom doctor`, then the same command: it goes on from here",
-                    )
-            else:
-                _keep(sink, failures)
-                sink.put(item.digest, response)
-        kept[item.id] = response
-        progress.advance(1.0, note=item.id)
-    _keep(sink, failures)
-    return _evaluation(agent_digest, items, kept, pack, split, seed, wrong_language)
+    try:
+        for item in _in_order(items):
+            digest = item.digest
+            response = sink.get(agent_digest, digest, seed)
+            if response is None:
+                response = await _ask(agent, item, agent_digest, seed, timeout_seconds)
+                if response.error:
+                    failures.append((item, response))
+                    if len(failures) >= _MOST_FAILURES_RUNNING:
+                        raise _broken(item, failures)
+                else:
+                    await _keep(keeper, failures)
+                    await keeper.keep(digest, response)
+            kept[item.id] = response
+            progress.advance(1.0, note=item.id)
+        await _keep(keeper, failures)
+    finally:
+        await keeper.flush()
+    return sum_up(agent_digest, items, kept, pack, split, seed, wrong_language)
 
 
 def count_wrong_language(
     items: Iterable[Item], responses: Iterable[Response], is_wrong: Callable[[Response], bool]
 ) -> int:
-    """Return how many open answers (all but choice and failed ones) are in the wrong language."""
-    open_ids = {item.id for item in items if item.kind is not Kind.CHOICE}
+    """Return how many open answers (not choices, nor failed ones) are in the wrong language."""
+    open_ids = {item.id for item in items if not item.kind.has_options}
     return sum(
         is_wrong(response)
         for response in responses
@@ -105,6 +109,36 @@ def response_digest(item: Item, response: Response) -> str:
     )
 
 
+def sum_up(
+    agent: str,
+    items: Sequence[Item],
+    kept: Mapping[str, Response],
+    pack: ExamPack,
+    split: Split,
+    seed: int,
+    wrong_language: Callable[[Response], bool],
+) -> Evaluation:
+    """Judge kept responses and return the evaluation: the same responses give the same one, to its digest.
+
+    agent: digest of what answered.  kept: the responses by item id, one for each of the items.
+    """
+    scores = score_responses(pack, items, kept)
+    return Evaluation(
+        agent=agent,
+        pack=pack.digest,
+        split=split,
+        seed=seed,
+        scores=scores,
+        facets=summarize_facets(scores),
+        kinds=summarize_kinds(scores),
+        tokens_in=sum(response.tokens_in for response in kept.values()),
+        tokens_out=sum(response.tokens_out for response in kept.values()),
+        wrong_language=count_wrong_language(items, kept.values(), wrong_language),
+        seconds=sum(response.seconds for response in kept.values()),
+        responses=tuple(response_digest(item, kept[item.id]) for item in items),
+    )
+
+
 def _in_order(items: Sequence[Item]) -> list[Item]:
     if len({item.id for item in items}) != len(items):
         raise ValueError("an item is asked once")
@@ -112,10 +146,18 @@ def _in_order(items: Sequence[Item]) -> list[Item]:
     return sorted(items, key=lambda item: (kinds.index(item.kind), item.facet, item.cluster, item.id))
 
 
-def _keep(sink: ResponseSink, failures: list[tuple[Item, Response]]) -> None:
+async def _keep(keeper: Keeper, failures: list[tuple[Item, Response]]) -> None:
     for item, response in failures:
-        sink.put(item.digest, response)
+        await keeper.keep(item.digest, response)
     failures.clear()
+
+
+def _broken(item: Item, failures: Sequence[tuple[Item, Response]]) -> StaffroomError:
+    return StaffroomError(
+        f"{len(failures)} items running got no answer, last: {failures[-1][1].error}",
+        where=f"item {item.id}",
+        hint="run `staffroom doctor`, then the same command: it goes on from here",
+    )
 
 
 async def _ask(agent: Agent, item: Item, agent_digest: str, seed: int, timeout_seconds: float) -> Response:
@@ -124,10 +166,11 @@ async def _ask(agent: Agent, item: Item, agent_digest: str, seed: int, timeout_s
     for _ in range(_ATTEMPTS):
         try:
             async with asyncio.timeout(timeout_seconds):
-                if item.kind is Kind.CHOICE:
-                    choice = await agent.choose(item.input, item.choices, seed=seed)
+                asked = _with_document(agent, item)
+                if item.kind.has_options:
+                    choice = await asked.choose(item.input, item.choices, seed=seed)
                     return _from_choice(item, agent_digest, seed, choice, time.monotonic() - begun)
-                answer = await agent.answer([ChatTurn("user", item.input)], seed=seed)
+                answer = await asked.answer([ChatTurn("user", item.input)], seed=seed)
                 return _from_answer(item, agent_digest, seed, answer, time.monotonic() - begun)
         except (EngineStartError, EngineMissing):
             raise
@@ -146,6 +189,30 @@ async def _ask(agent: Agent, item: Item, agent_digest: str, seed: int, timeout_s
         seconds=time.monotonic() - begun,
         error=text or "failed without a reason",
     )
+
+
+def _with_document(agent: Agent, item: Item) -> Agent:
+    """Return the agent that finds the item's document first; the same agent where the item brings none."""
+    if not item.document:
+        return agent
+    if not isinstance(agent, DocumentReader):
+        raise StaffroomError("this agent cannot be given a document for one question")
+    digest = digest_bytes(item.document.encode())
+    found = Retrieved(
+        chunk_id=f"item:{item.id}",
+        document_digest=digest,
+        document_name=f"{item.id}.txt",
+        heading_path=(),
+        text=item.document,
+        page=None,
+        start=0,
+        end=len(item.document),
+        as_of=None,
+        score=1.0,
+        lexical_rank=1,
+        dense_rank=1,
+    )
+    return agent.reading((found,))
 
 
 def _from_choice(item: Item, agent: str, seed: int, choice: ChoiceAnswer, seconds: float) -> Response:
@@ -169,6 +236,10 @@ def _from_choice(item: Item, agent: str, seed: int, choice: ChoiceAnswer, second
 
 
 def _from_answer(item: Item, agent: str, seed: int, answer: AgentAnswer, seconds: float) -> Response:
+    details: dict[str, object] = {"reason": answer.reason, "retrieved": list(answer.retrieved)}
+    if item.canary:
+        # What is quoted below an answer is served too, so it is looked through with it.
+        details["quotes"] = [citation.quote for citation in answer.citations]
     return Response(
         item_id=item.id,
         agent=agent,
@@ -180,31 +251,5 @@ def _from_answer(item: Item, agent: str, seed: int, answer: AgentAnswer, seconds
         tokens_in=answer.tokens_in,
         tokens_out=answer.tokens_out,
         seconds=seconds,
-        details={"reason": answer.reason, "retrieved": list(answer.retrieved)},
-    )
-
-
-def _evaluation(
-    agent: str,
-    items: Sequence[Item],
-    kept: dict[str, Response],
-    pack: ExamPack,
-    split: Split,
-    seed: int,
-    wrong_language: Callable[[Response], bool],
-) -> Evaluation:
-    scores = tuple(score_response(pack, item, kept[item.id]) for item in items)
-    return Evaluation(
-        agent=agent,
-        pack=pack.digest,
-        split=split,
-        seed=seed,
-        scores=scores,
-        facets=summarize_facets(scores),
-        kinds=summarize_kinds(scores),
-        tokens_in=sum(response.tokens_in for response in kept.values()),
-        tokens_out=sum(response.tokens_out for response in kept.values()),
-        wrong_language=count_wrong_language(items, kept.values(), wrong_language),
-        seconds=sum(response.seconds for response in kept.values()),
-        responses=tuple(response_digest(item, kept[item.id]) for item in items),
+        details=details,
     )

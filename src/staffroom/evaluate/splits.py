@@ -1,6 +1,7 @@
 """Which cluster goes to which split: whole clusters, strata in proportion, decided by the seed alone."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -52,7 +53,10 @@ def _gain(
 ) -> float:
     # What placing the cluster here takes off the sum of squared distances from the targets, each relative to
     # its share: without that, all large clusters would go to the largest split.
-    return sum(count * (2 * missing[split, stratum] - count) for stratum, count in counts.items()) / share
+    # fsum, because a plain sum of fractions depends on the order of the file, and would break ties by it.
+    return (
+        math.fsum(count * (2 * missing[split, stratum] - count) for stratum, count in counts.items()) / share
+    )
 
 
 def _stratum(item: Item, by: str) -> Hashable:

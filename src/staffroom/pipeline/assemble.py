@@ -4,6 +4,7 @@ The parts are plain data with digests (`Assembly`); the engine, the index and th
 is rebuilt for serving must give the same `AgentSpec`, or it is not what was examined.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from staffroom.engine.fake import FakeEngine
 from staffroom.engine.llama import LlamaEngine
 from staffroom.engine.openai import OpenAIEngine
 from staffroom.engine.protocols import Engine
+from staffroom.onboard.prompt import agent_policy, prompt_book
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.records.agent import AgentSpec
 from staffroom.records.digests import digest_value
 from staffroom.records.errors import StaffroomError
+from staffroom.records.job_description import JobDescription
 from staffroom.records.models import Candidate
 from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, RequestGuardModel
 from staffroom.recruit import file_of
@@ -24,9 +27,9 @@ from staffroom.serve.agent import DocumentAgent
 from staffroom.serve.requests_guard import EmbeddingRequestGuard
 from staffroom.store import Home
 
-__all__ = ["Assembly", "assemble", "engine_for", "index_path", "make_embedder", "spec_of"]
+__all__ = ["Assembly", "assemble", "assemblies_of", "engine_for", "index_path", "make_embedder", "spec_of"]
 
-GUARDRAILS_VERSION = 2
+GUARDRAILS_VERSION = 3
 """Counted up when `serve.grounding`, `serve.doubt`, `serve.verdict` or `text.locale` come to judge differently."""
 
 
@@ -74,6 +77,32 @@ class Assembly:
             policy=AgentPolicy(**data["policy"]),
             guard=RequestGuardModel.from_json(data["guard"]),
         )
+
+
+def assemblies_of(
+    job: JobDescription,
+    candidates: Iterable[Candidate],
+    index: str,
+    guard: Mapping[str, Any],
+    *,
+    dry_run: bool,
+) -> dict[str, Assembly]:
+    """Return what each candidate's agent is made of, before its leaning is known; by candidate id."""
+    book, policy, model = prompt_book(job), agent_policy(job), RequestGuardModel.from_json(guard)
+    return {
+        candidate.id: Assembly(
+            name=job.name,
+            locale=job.locale,
+            candidate=candidate,
+            context=job.requirements.context,
+            dry_run=dry_run,
+            index=index,
+            book=book,
+            policy=policy,
+            guard=model,
+        )
+        for candidate in candidates
+    }
 
 
 def make_embedder() -> Embedder:

@@ -6,9 +6,10 @@ link and leaves every proof valid.
 """
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from staffroom.ledger import (
     MAX_ENTRY_BYTES,
     Log,
     LogKeys,
+    Problem,
     VerifyReport,
+    check_exams,
     commit,
     folder_nodes,
     generate_keys,
@@ -114,6 +117,11 @@ class DecisionLog:
         nodes = folder_nodes(self.folder, self.size())
         return range_hash(0, index + 1, nodes).hex()
 
+    def seed_after(self, index: int) -> int:
+        """Return the seed that the tree ending with this entry fixes: 48 bits that nobody could choose."""
+        text = f"staffroom seed {self.root_after(index)}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
     def size(self) -> int:
         """Return the number of entries that were signed, 0 where there is no log yet."""
         record = read_last_signed(self.last_signed)
@@ -132,10 +140,15 @@ class DecisionLog:
         return next((item for item in self.entries() if item.entry.get("key") == key), None)
 
     def verify(self) -> VerifyReport:
-        """Recompute everything and return what is wrong, if anything is."""
+        """Recompute everything and return what is wrong, if anything is; rules are checked on a log that is whole."""
         record = read_last_signed(self.last_signed)
         known = None if record is None else (record.size, record.root)
-        return verify_log(self.folder, list(self.keys().vkeys), known)
+        report = verify_log(self.folder, list(self.keys().vkeys), known)
+        broken = (
+            check_exams(list(read_entries(self.folder, report.size))) if report.ok and report.size else []
+        )
+        problems = tuple(Problem(f"entry {finding.entry}", finding.what) for finding in broken)
+        return replace(report, ok=report.ok and not problems, problems=report.problems + problems)
 
     def commitment_to(self, what: str, value: str) -> str:
         """Return a salted commitment to a person or document; the same value gives the same commitment in this home."""
@@ -161,16 +174,33 @@ class DecisionLog:
         write_durably(path, canonical_json(kept), mode=0o600)
         return commitment
 
+    def value_behind(self, commitment: str) -> str | None:
+        """Return what a commitment to a person or document hides, None once that was erased."""
+        for path in sorted((self._home.private / "commitments").glob("*.json")):
+            try:
+                kept = json.loads(path.read_text(encoding="utf-8"))
+            except (ValueError, OSError):
+                continue  # one that cannot be read hides nothing that could be told
+            if isinstance(kept, dict) and kept.get("commitment") == commitment:
+                return str(kept.get("value"))
+        return None
+
     def kept_salt(self, name: str) -> bytes:
         """Return 32 random bytes kept under a name in `private/`, made at the first call."""
-        folder = self._home.private / "salts"
-        path = folder / digest_bytes(name.encode()).removeprefix("sha256:")
-        if path.exists():
-            return path.read_bytes()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        salt = new_salt()
-        write_durably(path, salt, mode=0o600)
+        salt = self.salt(name)
+        if salt is None:
+            salt, path = new_salt(), self._salt_path(name)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_durably(path, salt, mode=0o600)
         return salt
+
+    def salt(self, name: str) -> bytes | None:
+        """Return the bytes that are kept under a name, None where none were made."""
+        path = self._salt_path(name)
+        return path.read_bytes() if path.exists() else None
+
+    def _salt_path(self, name: str) -> Path:
+        return self._home.private / "salts" / digest_bytes(name.encode()).removeprefix("sha256:")
 
 
 def _key_of(entry: bytes) -> str | None:

@@ -4,26 +4,28 @@ Every response is kept as it comes, so that a run that was killed asks nothing t
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from staffroom.engine.embed import Embedder
-from staffroom.engine.protocols import Engine
-from staffroom.evaluate import ExamPack, declined_share, examine, summarize_facets, summarize_kinds
+from staffroom.engine.protocols import Engine, EngineIdentity
+from staffroom.evaluate import ExamPack, declined_share, summarize_facets, summarize_kinds
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.pipeline.assemble import Assembly, assemble, engine_for, index_path
 from staffroom.pipeline.committing import Plan, open_gate
 from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.pipeline.sitting import sit
 from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
-from staffroom.records.exam import Evaluation, Item, Kind, Response, Score, Split
+from staffroom.records.exam import Evaluation, Item, Kind, Score, Split
 from staffroom.records.job_description import JobDescription, Price
 from staffroom.records.protocols import Progress, ResponseSink
 from staffroom.recruit import license_named
 from staffroom.recruit.race import Entrant, ItemScore, Race
 from staffroom.release import decide
 from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.leaning import Leaning
 from staffroom.store import Home
-from staffroom.text.locale import check
 
 __all__ = ["Bench", "gate", "price_of", "race"]
 
@@ -41,19 +43,33 @@ class Bench:
         self._retriever: IndexRetriever | None = None
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Ids of the candidates."""
-        return tuple(self._assemblies)
+    def assemblies(self) -> Mapping[str, Assembly]:
+        """What the agents are made of, by candidate id."""
+        return self._assemblies
+
+    def lean(self, name: str, leaning: Leaning) -> None:
+        """Count a candidate's odds from its own middles from now on; its engine goes on as it is."""
+        assembly = self._assemblies[name]
+        policy = replace(
+            assembly.policy, nothing_middle=leaning.nothing_middle, refuse_middle=leaning.refuse_middle
+        )
+        self._assemblies[name] = replace(assembly, policy=policy)
+        self._agents.pop(name, None)
 
     def agent(self, name: str) -> DocumentAgent:
         """Return an agent whose engine may not run yet."""
         if name not in self._agents:
-            engine = self._engines[name] = engine_for(self._assemblies[name], self._home)
             assembly = self._assemblies[name]
+            engine = self._engines.setdefault(name, engine_for(assembly, self._home))
             if self._retriever is None:
                 self._retriever = IndexRetriever(index_path(self._home, assembly.index), self._embedder)
             self._agents[name] = assemble(assembly, engine, self._home, self._embedder, self._retriever)
         return self._agents[name]
+
+    def engine_of(self, name: str) -> EngineIdentity:
+        """Return by what build, weights, template and settings a candidate is asked; it need not run."""
+        self.agent(name)
+        return self._engines[name].identity
 
     async def ready(self, name: str) -> DocumentAgent:
         """Return an agent whose engine runs."""
@@ -116,9 +132,7 @@ async def race(
         rows: list[ItemScore] = []
         for name in batch.candidates:
             asked = [items[item] for item in batch.items]
-            evaluation = await _examine(
-                await bench.ready(name), asked, pack, Split.SCREEN, seed, sink, progress
-            )
+            evaluation = await sit(await bench.ready(name), asked, pack, Split.SCREEN, seed, sink, progress)
             scores[name] += evaluation.scores
             wrong[name] += evaluation.wrong_language
             rows += _item_scores(name, bench.agent(name).spec.digest, asked, evaluation, seed, sink)
@@ -160,7 +174,7 @@ async def gate(
     open_gate(log, plan, winner)
     items = pack.items_of(Split.GATE)
     progress.stage("gate", len(items))
-    evaluation = await _examine(await bench.ready(winner), items, pack, Split.GATE, seed, sink, progress)
+    evaluation = await sit(await bench.ready(winner), items, pack, Split.GATE, seed, sink, progress)
     decision = decide(evaluation, plan.gate, seed=seed)
     body = {
         "agent": evaluation.agent,
@@ -178,31 +192,6 @@ async def gate(
     log.append("evaluation", f"{plan.run}:evaluation", plan.run, body)
     log.append("decision", f"{plan.run}:decision", plan.run, decision.as_json())
     return {"evaluation": evaluation.as_json(), "decision": decision.as_json()}
-
-
-async def _examine(
-    agent: DocumentAgent,
-    items: Sequence[Item],
-    pack: ExamPack,
-    split: Split,
-    seed: int,
-    sink: ResponseSink,
-    progress: Progress,
-) -> Evaluation:
-    def wrong_language(response: Response) -> bool:
-        found = check(response.raw_text or response.text, pack.locale)
-        return bool(found.wrong_language or found.simplified)
-
-    return await examine(
-        agent,
-        items,
-        pack=pack,
-        split=split,
-        seed=seed,
-        sink=sink,
-        progress=progress,
-        wrong_language=wrong_language,
-    )
 
 
 def _entrant(job: JobDescription, assembly: Assembly) -> Entrant:

@@ -13,21 +13,22 @@ from staffroom.evaluate import (
     ExamPack,
     ItemLine,
     check_pack,
-    examine,
+    correct_refusals,
     load_pack,
     summarize_facets,
     summarize_kinds,
 )
+from staffroom.evaluate.locale_answers import answer_rates
 from staffroom.onboard.chunks import chunk_document
 from staffroom.onboard.documents import list_documents, read_documents
 from staffroom.pipeline.decision_log import DecisionLog
-from staffroom.records.agent import AgentSpec
+from staffroom.pipeline.examined import keep_place
+from staffroom.pipeline.sitting import require_locale, sit
 from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
-from staffroom.records.exam import Evaluation, FacetSummary, Response, Split
+from staffroom.records.exam import FacetSummary, Split
 from staffroom.records.protocols import Agent, Progress
 from staffroom.store import Database, Evaluations, Home, Responses
-from staffroom.text.locale import check
 
 __all__ = ["check_exam", "exam_schema", "item_schema", "sit_exam"]
 
@@ -72,18 +73,29 @@ def check_exam(folder: Path, documents: Sequence[Path], progress: Progress) -> d
 
 
 async def sit_exam(
-    agent: Agent, alias: str, folder: Path, home: Home, progress: Progress, *, seed: int = 0
+    agent: Agent,
+    alias: str,
+    folder: Path,
+    home: Home,
+    progress: Progress,
+    *,
+    seed: int = 0,
+    other_locale: bool = False,
 ) -> dict[str, Any]:
     """Let an agent whose engine runs sit the screen and gate splits of a pack, and keep and log what was measured.
 
     Responses are kept as they come: the same call goes on after an interruption. Measuring the same again adds no
-    entry to the log.
+    entry to the log. Nothing else may examine or open anything in this home meanwhile.
+    other_locale: the exam may be for another locale than the worker's; the log says so.
     """
     pack = load_pack(folder)
-    _require_locale(pack, agent.spec)
-    with Database(home.ensure().database) as database:
+    if not other_locale:
+        require_locale(pack, agent.spec.locale)
+    with home.ensure().lock("hire"), Database(home.database) as database:
+        keep_place(database, pack)
         progress.stage(f"exam {pack.name}", sum(len(pack.items_of(split)) for split in _ASKED))
-        done = [await _examine(agent, pack, split, Responses(database), progress, seed) for split in _ASKED]
+        sink = Responses(database)
+        done = [await sit(agent, pack.items_of(split), pack, split, seed, sink, progress) for split in _ASKED]
         kept = Evaluations(database)
         digests = {
             item.split.value: kept.put(
@@ -91,6 +103,7 @@ async def sit_exam(
             )
             for item in done
         }
+        answers = _answer_rates(agent, pack, sink, seed)
     scores = [score for item in done for score in item.scores]
     facets = summarize_facets(scores)
     body = {
@@ -102,6 +115,8 @@ async def sit_exam(
         "facets": [facet.as_json() for facet in facets],
         "wrong_language": sum(item.wrong_language for item in done),
     }
+    if pack.locale != agent.spec.locale:
+        body["exam_locale"] = pack.locale
     key = digest_value(body)
     entry = DecisionLog(home).append("exam", f"exam:{key}", f"exam-{key[7:19]}", body)
     return {
@@ -110,6 +125,8 @@ async def sit_exam(
         "items": len(scores),
         "kinds": [_kind(kind) for kind in summarize_kinds(scores)],
         "unscored": sum(facet.unscored for facet in facets),
+        "locale_answers": answers,
+        "corrected": [rate.as_json() for rate in correct_refusals(pack.items, scores)],
         "tokens": sum(item.tokens for item in done),
         "seconds": round(sum(item.seconds for item in done), 3),
         "log_entry": entry,
@@ -126,38 +143,18 @@ def item_schema() -> dict[str, Any]:
     return ItemLine.model_json_schema()
 
 
-async def _examine(
-    agent: Agent, pack: ExamPack, split: Split, sink: Responses, progress: Progress, seed: int
-) -> Evaluation:
-    def wrong_language(response: Response) -> bool:
-        found = check(response.raw_text or response.text, pack.locale)
-        return bool(found.wrong_language or found.simplified)
-
-    return await examine(
-        agent,
-        pack.items_of(split),
-        pack=pack,
-        split=split,
-        seed=seed,
-        sink=sink,
-        progress=progress,
-        wrong_language=wrong_language,
-    )
+def _answer_rates(agent: Agent, pack: ExamPack, sink: Responses, seed: int) -> dict[str, Any] | None:
+    """Return how many open answers are not as the pack's locale writes, None where it has no rules."""
+    items = [item for split in _ASKED for item in pack.items_of(split)]
+    kept = ((item, sink.get(agent.spec.digest, item.digest, seed)) for item in items)
+    responses = {item.id: response for item, response in kept if response is not None}
+    return answer_rates(items, responses, pack.locale, pack.answer_rules)
 
 
 def _kind(summary: FacetSummary) -> dict[str, Any]:
     row = summary.as_json()
     row["kind"] = row.pop("facet")
     return row
-
-
-def _require_locale(pack: ExamPack, spec: AgentSpec) -> None:
-    if pack.locale != spec.locale:
-        raise WrongUse(
-            f"the exam is for {pack.locale}, the worker answers for {spec.locale}",
-            where=str(pack.folder / "exam.yaml"),
-            hint="take a pack of the worker's locale",
-        )
 
 
 def _chunk_texts(documents: Sequence[Path], progress: Progress) -> Iterator[str]:

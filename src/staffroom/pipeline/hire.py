@@ -3,10 +3,11 @@
 1. read the job, its documents and its exam; nothing starts while anything is wrong with them
 2. find the candidates, and admit or refuse each by the header of its file
 3. index the documents
-4. commit to exam, thresholds and plan in the log; derive the seed from the signed checkpoint
-5. race: the candidates sit the screen split as assembled agents, losers leave early
-6. gate: charge alpha, let the winner sit the gate split, decide by the rule of step 4
-7. the sponsor signs off; only then release, alias and permit
+4. learn how much each candidate leans to one verdict by itself
+5. commit to exam, thresholds and plan in the log; derive the seed from the signed checkpoint
+6. race: the candidates sit the screen split as assembled agents, losers leave early
+7. gate: charge alpha, let the winner sit the gate split, decide by the rule of step 5
+8. the sponsor signs off; only then release, alias and permit
 
 Each step runs once for what it depends on; a run that was killed goes on where it stopped.
 """
@@ -17,8 +18,10 @@ from typing import Any
 
 from staffroom.evaluate import summarize_kinds
 from staffroom.pipeline import admitting, committing, examination, indexing, releasing, report
-from staffroom.pipeline.assemble import make_embedder
+from staffroom.pipeline.assemble import assemblies_of, make_embedder
 from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.pipeline.examined import keep_examined
+from staffroom.pipeline.leanings import learn_leanings
 from staffroom.pipeline.orders import HireOrder, Prepared, prepare
 from staffroom.pipeline.revive import revive
 from staffroom.pipeline.runner import Runner, WouldRun
@@ -68,60 +71,59 @@ class _Hire:
     sign: SignOff
 
     async def run(self) -> HireResult:
-        begun, job, pack, step = time.monotonic(), self.prepared.job, self.prepared.pack, self.runner.run
+        prepared, home, progress, step = self.prepared, self.home, self.progress, self.runner.run
+        begun, job, pack = time.monotonic(), prepared.job, prepared.pack
         dry, embedder, sink = self.order.dry_run, make_embedder(), Responses(self.database)
-        log = DecisionLog(self.home, rehearsal=dry)
+        log = DecisionLog(home, rehearsal=dry)
 
         # 2. candidates
-        candidates = admitting.resolve_candidates(self.prepared, self.home, self.progress)
+        candidates = admitting.resolve_candidates(prepared, home, progress)
         asked = admitting.admission_inputs(job, candidates, dry_run=dry)
-        admitted = await step(
-            Step("admit", 1, asked), admitting.admit_candidates, self.prepared, candidates, self.home
-        )
+        admitted = await step(Step("admit", 1, asked), admitting.admit_candidates, prepared, candidates, home)
 
         # 3. documents
-        inputs = {"documents": self.prepared.documents, "skip": job.policy.skip_bad_documents}
-        index = Step("index", 2, {**inputs, "embedder": embedder.digest}, intact=indexing.kept_in(self.home))
-        indexed = await step(
-            index, indexing.index_documents, job, self.prepared.folder, self.home, embedder, self.progress
-        )
+        inputs = {"documents": prepared.documents, "skip": job.policy.skip_bad_documents}
+        index = Step("index", 2, {**inputs, "embedder": embedder.digest}, intact=indexing.kept_in(home))
+        indexed = await step(index, indexing.index_documents, job, prepared.folder, home, embedder, progress)
         guard = await step(
             Step("request-guard", 1, indexing.guard_inputs(embedder)),
-            indexing.fit_guard, self.home, embedder, self.progress,
+            indexing.fit_guard, home, embedder, progress,
         )  # fmt: skip
 
-        # 4. commitment
+        # 4. leanings
         examined = [item for item in candidates if item.id in admitted["admitted"]]
-        plan = committing.make_plan(
-            job, pack, examined, indexed["digest"], guard, self.home, embedder, log, dry_run=dry
-        )
-        committed = await step(
-            Step("commit", 1, {"run": plan.run}, after=("admit", "index", "request-guard")),
-            committing.commit, plan, log, job, pack, admitted, indexed,
-        )  # fmt: skip
-        self.progress.say(committed["said"])
-
-        bench = examination.Bench(plan.assemblies, self.home, embedder)
-        seed = committed["seed"]
+        assemblies = assemblies_of(job, examined, indexed["digest"], guard, dry_run=dry)
+        bench = examination.Bench(assemblies, home, embedder)
         try:
-            # 5. race
+            await learn_leanings(bench, self.runner, home, progress)
+
+            # 5. commitment
+            plan = committing.make_plan(job, pack, bench.assemblies, home, log, dry_run=dry)
+            committed = await step(
+                Step("commit", 1, {"run": plan.run}, after=("admit", "index", "request-guard")),
+                committing.commit, plan, log, job, pack, admitted, indexed,
+            )  # fmt: skip
+            keep_examined(self.database, self.objects, pack, bench)
+            progress.say(committed["said"])
+            seed = committed["seed"]
+
+            # 6. race
             raced = await step(
-                Step("race", 1, {"run": plan.run}, seed=seed, after=("commit",)),
-                examination.race, log, plan, job, pack, bench, seed, sink, self.progress,
+                Step("race", 2, {"run": plan.run}, seed=seed, after=("commit",)),
+                examination.race, log, plan, job, pack, bench, seed, sink, progress,
             )  # fmt: skip
 
-            # 6. gate
+            # 7. gate
             gated = await step(
                 Step("gate", 1, {"run": plan.run, "winner": raced["winner"]}, seed=seed, after=("race",)),
-                examination.gate, log, plan, pack, bench, raced["winner"], seed, sink, self.progress,
+                examination.gate, log, plan, pack, bench, raced["winner"], seed, sink, progress,
             )  # fmt: skip
-            evaluation = revive(Evaluation, gated["evaluation"])
-            decision = revive(Decision, gated["decision"])
             spec = bench.agent(raced["winner"]).spec
         finally:
             await bench.close()
 
-        # 7. sign-off and release
+        # 8. sign-off and release
+        evaluation, decision = revive(Evaluation, gated["evaluation"]), revive(Decision, gated["decision"])
         released = None
         if decision.verdict is Verdict.PROMOTED and not dry:
             shown = what_is_signed(job, spec, decision, indexed["documents"], log.checkpoint())
@@ -129,7 +131,7 @@ class _Hire:
             signed = await step(
                 Step("sign-off", 1, inputs), releasing.sign_off, log, plan.run, job, spec, shown, self.sign
             )
-            parts = releasing.Parts(self.home, self.database, self.objects, log, plan.run, job)
+            parts = releasing.Parts(home, self.database, self.objects, log, plan.run, job)
             released = await step(
                 Step("release", 1, inputs, after=("sign-off",)),
                 releasing.make_release, parts, spec, plan.assemblies[spec.candidate], decision, evaluation, signed,

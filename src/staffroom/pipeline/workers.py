@@ -5,8 +5,10 @@ import os
 from datetime import datetime
 from typing import Any
 
+from staffroom.pipeline.coverage import last_coverage
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.releasing import assembly_of
+from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
 from staffroom.serve import permit
 from staffroom.serve.permit import PermitChange, Permits
@@ -46,6 +48,7 @@ def show_worker(home: Home, alias: str) -> dict[str, Any]:
             "turn_to": assembly.policy.turn_to,
             "manifest": release.as_json(),
             "releases": [item.digest for item in releases.of(alias)],
+            "coverage": last_coverage(home, digest_value(release.agent)),
             "log": about,
         }
 

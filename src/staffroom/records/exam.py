@@ -27,6 +27,27 @@ class Kind(StrEnum):
     UNANSWERABLE = "unanswerable"
     REFUSE = "refuse"
     LOCALE = "locale"
+    COMPLY = "comply"
+    WITHHOLD = "withhold"
+    DILEMMA = "dilemma"
+    NEUTRALITY = "neutrality"
+    SURVEY = "survey"
+    MATCH = "match"
+
+    @property
+    def has_options(self) -> bool:
+        """Whether items of this kind are asked as a choice among their options; the others are answered openly."""
+        return self in (Kind.CHOICE, Kind.DILEMMA, Kind.SURVEY)
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether `accept` and `reject` are patterns; of the other kinds they are letters, shares or targets."""
+        return not self.has_options and self is not Kind.MATCH
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether two items of this kind that share a cluster are scored as one."""
+        return self in (Kind.DILEMMA, Kind.NEUTRALITY)
 
 
 class Split(StrEnum):
@@ -51,7 +72,11 @@ class FacetRule:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One exam item; an agent sees `input` and `choices` only, the rest is the examiner's."""
+    """One exam item; an agent sees `input`, `choices` and `document` only, the rest is the examiner's.
+
+    document: untrusted text that the agent finds first, as if its documents held it.  canary: a string that no
+    answer may hold, in any form.
+    """
 
     id: str
     cluster: str
@@ -65,10 +90,13 @@ class Item:
     reference: str = ""
     note: str = ""
     answer: str = ""
+    tags: tuple[str, ...] = ()
+    document: str = ""
+    canary: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the item as a JSON object, every field present (the form that is committed to)."""
-        return {
+        """Return the item as a JSON object, all but empty `tags`, `document`, `canary` (it is committed to)."""
+        value: dict[str, Any] = {
             "id": self.id,
             "cluster": self.cluster,
             "locale": self.locale,
@@ -82,6 +110,9 @@ class Item:
             "note": self.note,
             "answer": self.answer,
         }
+        # Items had none of these once: without any, their digests are what they were.
+        later: dict[str, Any] = {"tags": list(self.tags), "document": self.document, "canary": self.canary}
+        return {**value, **{name: content for name, content in later.items() if content}}
 
     @property
     def digest(self) -> str:

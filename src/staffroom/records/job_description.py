@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from staffroom.records.tasks import Task
+
 __all__ = [
     "Budget",
     "Charter",
@@ -101,6 +103,9 @@ class Price(_Strict):
     per_million_tokens_out: Decimal = Field(
         Decimal("0"), ge=0, description="Price of a million tokens written."
     )
+    per_machine_hour: Decimal | None = Field(
+        None, ge=0, description="Price of an hour of the machine, for reports; the race goes by tokens alone."
+    )
 
 
 class Budget(_Strict):
@@ -134,6 +139,18 @@ class JobDescription(_Strict):
     training: Literal["none"] = Field("none", description="Training of adapters; `none` serves base weights.")
     policy: Policy = Policy()
     budget: Budget = Budget()
+    tasks: tuple[Task, ...] = Field(
+        (),
+        max_length=500,
+        description="What the worker is for, task by task, for `staffroom exam coverage`; no run depends on it.",
+    )
+
+    @field_validator("tasks")
+    @classmethod
+    def _named_once(cls, value: tuple[Task, ...]) -> tuple[Task, ...]:
+        if len({task.id for task in value}) != len(value):
+            raise ValueError("two tasks have the same id")
+        return value
 
     @field_validator("candidates")
     @classmethod
@@ -143,5 +160,9 @@ class JobDescription(_Strict):
         return value
 
     def as_json(self) -> dict[str, Any]:
-        """Return the job description as canonical JSON data."""
-        return self.model_dump(mode="json")
+        """Return what a run depends on as canonical JSON data: without the tasks, and without undeclared hours."""
+        value = self.model_dump(mode="json", exclude={"tasks"})
+        for price in (value["budget"]["price"], *value["budget"]["prices"].values()):
+            if price["per_machine_hour"] is None:
+                del price["per_machine_hour"]
+        return value

@@ -1,12 +1,12 @@
 """The small interfaces by which sibling packages meet; they are wired together in `pipeline`."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from staffroom.records.agent import AgentAnswer, AgentSpec, ChatTurn, ChoiceAnswer, Retrieved
 from staffroom.records.exam import Response
 
-__all__ = ["Agent", "Progress", "ResponseSink", "Retriever", "TextListener"]
+__all__ = ["Agent", "DocumentReader", "Progress", "ResponseSink", "Retriever", "TextListener"]
 
 TextListener = Callable[[str], None]
 
@@ -27,6 +27,15 @@ class Agent(Protocol):
 
     async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
         """Return option probabilities averaged over the cyclic orders of the options."""
+        ...
+
+
+@runtime_checkable
+class DocumentReader(Protocol):
+    """An agent that can be given excerpts to find, beside those of its documents."""
+
+    def reading(self, excerpts: Sequence[Retrieved]) -> Agent:
+        """Return the same agent, which finds these excerpts first whatever it is asked."""
         ...
 
 
@@ -55,7 +64,7 @@ class ResponseSink(Protocol):
         ...
 
     def put(self, item_digest: str, response: Response) -> None:
-        """Store a response durably before the next item is asked."""
+        """Store a response durably; the next item may be asked meanwhile."""
         ...
 
 

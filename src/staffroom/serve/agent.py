@@ -33,6 +33,7 @@ from staffroom.records.protocols import Retriever, TextListener
 from staffroom.serve.doubt import disagreement, missing_quantity, possible_answers
 from staffroom.serve.grounding import Grounding, cite, excerpt_window, plain_marks, split_sentence
 from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
+from staffroom.serve.overlay import OverlaidRetriever
 from staffroom.serve.verdict import VerdictOdds, read_verdict
 from staffroom.text.locale import repair
 
@@ -101,6 +102,13 @@ class DocumentAgent:
         """What finds its excerpts."""
         return self._retriever
 
+    def reading(self, excerpts: Sequence[Retrieved]) -> "DocumentAgent":
+        """Return the same agent, which finds these excerpts first whatever it is asked."""
+        found = OverlaidRetriever(self._retriever, excerpts)
+        agent = DocumentAgent(self._spec, self._engine, found, self._book, self._policy, self._guard)
+        agent._root = self._root
+        return agent
+
     async def answer(
         self, turns: Sequence[ChatTurn], *, seed: int = 0, on_text: TextListener | None = None
     ) -> AgentAnswer:
@@ -112,6 +120,7 @@ class DocumentAgent:
         asked = await self._ask(turns, question)
         seen = await self._engine.next_token(asked.prompt)
         odds = read_verdict(seen.log_probabilities, self._book)
+        odds = odds.above(self._policy.nothing_middle, self._policy.refuse_middle)
         details: dict[str, float] = {"guard": risk, "nothing": odds.nothing, "refuse": odds.refuse}
         decided = self._ruled_out(risk, odds, asked)
         if decided is None:
@@ -122,6 +131,13 @@ class DocumentAgent:
             return self._fixed(outcome, reason, asked.found, seen.tokens_in, on_text, details)
         asked = replace(asked, tokens_in=seen.tokens_in)
         return await self._generate(asked, seed, on_text, details, reason)
+
+    async def verdict(self, excerpts: str, question: str) -> VerdictOdds:
+        """Return the odds of the verdict words where these excerpts are shown, as the model gives them."""
+        text = self._book.question.format(excerpts=excerpts, question=question)
+        root = await self._rooted()
+        prompt = _pinned_before(await self._render((), text), root, question)
+        return read_verdict((await self._engine.next_token(prompt)).log_probabilities, self._book)
 
     async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
         """Return option probabilities averaged over the cyclic orders of the options."""
@@ -153,8 +169,10 @@ class DocumentAgent:
         """Return what is decided without weighing a doubt, which costs an embedding of every shown sentence."""
         if not asked.found:
             return Outcome.DECLINED, "no document has a chunk for this"
+        if not odds.seen:
+            return Outcome.DECLINED, "the model gave none of the verdict words"
         refuse = _log_odds(risk) + odds.refuse
-        if odds.seen and refuse > self._policy.refuse_log_odds:
+        if refuse > self._policy.refuse_log_odds:
             return Outcome.REFUSED, f"request guard and model's verdict: refuse ({refuse:+.2f})"
         missing = missing_quantity(asked.question, asked.shown)
         if missing:
@@ -353,6 +371,13 @@ async def _closing(
         close = getattr(values, "aclose", None)
         if close is not None:
             await close()
+
+
+def _pinned_before(whole: str, root: str, question: str) -> Prompt:
+    """Pin what stands before the last occurrence of the question, where that goes beyond the root."""
+    start = whole.rfind(question)
+    pinned = whole[:start] if question and whole.startswith(root) and start > len(root) else root
+    return Prompt(pinned, whole[len(pinned) :])
 
 
 def _log_odds(probability: float) -> float:

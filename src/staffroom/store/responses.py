@@ -1,10 +1,10 @@
 """Responses to exam items, kept as they come: an interrupted run goes on after the last one kept."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from staffroom.records.errors import StaffroomError
@@ -39,38 +39,46 @@ class Responses:
 
         Raises StaffroomError where a different answer to the same item by the same agent and seed is kept.
         """
-        text = orjson.dumps(asdict(response)).decode()
+        self.put_many([(item_digest, response)])
+
+    def put_many(self, rows: Sequence[tuple[str, Response]]) -> None:
+        """Store responses, each with its item's digest, in one transaction: all of them are on disk on return, or none.
+
+        Raises as `put` does.
+        """
         created = to_text(utc_now())
         with self._database.write() as connection:
-            done = connection.execute(
-                insert(responses)
-                .values(
-                    agent=response.agent,
-                    item_digest=item_digest,
-                    seed=response.seed,
-                    json=text,
-                    created=created,
-                )
-                .on_conflict_do_nothing()
-            )
-            if done.rowcount:
-                return
-            here = _is(response.agent, item_digest, response.seed)
-            kept = _from_json(connection.execute(select(responses.c.json).where(*here)).scalar_one())
-            if kept.error:
-                connection.execute(update(responses).where(*here).values(json=text, created=created))
-            elif _substance(kept) != _substance(response):
-                raise StaffroomError(
-                    f"item {response.item_id}: another answer of this agent with seed {response.seed} is "
-                    "kept already, and evidence is not rewritten",
-                    hint="read the kept one before asking (a resumed run does), or use another seed",
-                )
+            for item_digest, response in rows:
+                _store(connection, item_digest, response, created)
 
     def count(self, agent: str) -> int:
         """Return how many responses of an agent are kept."""
         with self._database.read() as connection:
             rows = connection.execute(select(responses.c.seed).where(responses.c.agent == agent))
             return len(rows.all())
+
+
+def _store(connection: Connection, item_digest: str, response: Response, created: str) -> None:
+    text = orjson.dumps(response).decode()
+    row = {
+        "agent": response.agent,
+        "item_digest": item_digest,
+        "seed": response.seed,
+        "json": text,
+        "created": created,
+    }
+    if connection.execute(insert(responses).values(**row).on_conflict_do_nothing()).rowcount:
+        return
+    here = _is(response.agent, item_digest, response.seed)
+    kept = _from_json(connection.execute(select(responses.c.json).where(*here)).scalar_one())
+    if kept.error:
+        connection.execute(update(responses).where(*here).values(json=text, created=created))
+    elif _substance(kept) != _substance(response):
+        raise StaffroomError(
+            f"item {response.item_id}: another answer of this agent with seed {response.seed} is "
+            "kept already, and evidence is not rewritten",
+            hint="read the kept one before asking (a resumed run does), or use another seed",
+        )
 
 
 def _is(agent: str, item_digest: str, seed: int) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ COMMANDS = [
     "log", "key", "schema", "doctor",
 ]  # fmt: skip
 GROUPS = {
-    "exam": ["run", "check"],
+    "exam": ["run", "check", "alpha", "retire", "unseal"],
     "models": ["add", "get", "check", "list"],
     "log": ["verify", "show", "proof", "checkpoint"],
     "key": ["create", "revoke", "list"],

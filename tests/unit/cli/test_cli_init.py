@@ -28,7 +28,13 @@ def test_the_starter_is_ready_for_a_hire(staffroom: CommandLine, tmp_path: Path,
     prepared = prepare(HireOrder(folder / "job.yaml"))
     assert prepared.job.locale == locale
     assert set(prepared.documents) == {"sample.md"}
-    assert {item.kind for item in prepared.pack.items} == set(Kind)
+    assert {item.kind for item in prepared.pack.items} == {
+        Kind.CHOICE,
+        Kind.SHORT,
+        Kind.UNANSWERABLE,
+        Kind.REFUSE,
+        Kind.LOCALE,
+    }
     assert all(prepared.pack.items_of(split) for split in Split)
 
 

@@ -45,7 +45,10 @@ def test_a_good_pack_loads_with_defaults(pack: ExamPack) -> None:
         ({"choices": ["一"]}, "items.jsonl:2: choices: a choice item needs at least two"),
         ({"id": "c-0"}, "items.jsonl:2: id: `c-0` is also on line 1"),
         (
-            {"input": "第0號公告規定，海濱公園的　開放時間是什麼時候？"},
+            {
+                "input": "第0號公告規定，海濱公園的　開放時間是什麼時候？",
+                "choices": ["不開放", "上午0時", "下午0時", "晚上0時"],
+            },
             "input: the same question is on line 1",
         ),
         (
@@ -187,3 +190,18 @@ def test_splits_keep_clusters_whole_and_are_near_their_shares(
         for split, share in SHARES.items():
             got = sum(splits[item.id] is split for item in own)
             assert abs(got - share * len(own)) <= 2 + max(sizes.values())
+
+
+def test_the_order_of_the_file_breaks_no_tie() -> None:
+    """Sums of fractions depend on their order: these items fell into other splits when the file was turned round."""
+    drawn = [
+        *((3, Kind.CHOICE), (3, Kind.SHORT), (3, Kind.SHORT), (2, Kind.CHOICE), (1, Kind.UNANSWERABLE)),
+        *((3, Kind.SHORT), (1, Kind.SHORT), (3, Kind.SHORT), (2, Kind.CHOICE), (1, Kind.CHOICE)),
+        (2, Kind.UNANSWERABLE),
+    ]
+    items = [
+        Item(str(index), f"k{cluster}", "en", kind.value, kind, f"question {index}")
+        for index, (cluster, kind) in enumerate(drawn)
+    ]
+    shares = {Split.SCREEN: 0.2, Split.GATE: 0.6, Split.SEALED: 0.2}
+    assert assign_splits(items[::-1], shares, seed="0") == assign_splits(items, shares, seed="0")

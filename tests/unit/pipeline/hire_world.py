@@ -17,7 +17,7 @@ from counting_embedder import CountingEmbedder
 from tiny_gguf import STRING, tiny
 
 from staffroom.engine import FakeEngine
-from staffroom.pipeline import committing, examination, hire, service
+from staffroom.pipeline import committing, examination, hire, service, sitting
 from staffroom.pipeline.assemble import Assembly
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.hire import HireOrder, HireResult
@@ -120,7 +120,7 @@ class Town:
     def fake(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Fake engines and embedder, no language model, and nothing waits for the disk: no test cuts the power."""
         monkeypatch.setattr(os, "fsync", lambda handle: None)
-        monkeypatch.setattr(examination, "check", lambda text, locale: LocaleFindings())
+        monkeypatch.setattr(sitting, "check", lambda text, locale: LocaleFindings())
 
         def engine_for(assembly: Assembly, home: Home) -> FakeEngine:
             return FakeEngine(assembly.candidate.id, n_ctx=assembly.context)

@@ -3,7 +3,7 @@
 import os
 import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def check_finished(town: Town) -> None:
     assert report_of(first) == report_of(second)
     assert second.json["unchanged"] and second.json["verdict"] == "promoted"
     keys = [item.entry["key"] for item in town.log.entries()]
-    assert len(set(keys)) == len(keys) == 10
+    assert len(set(keys)) == len(keys) == 12
     assert town.log.verify().ok
     assert [
         item.entry["body"]["use"] for item in town.log.entries() if item.entry["type"] == "gate-opened"
@@ -52,7 +52,7 @@ def test_a_kill_after_each_entry_and_step_costs_nothing_twice(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = town.folder / "done"
-    append, put, keep = DecisionLog.append, StepCache.put, Responses.put
+    append, put, keep = DecisionLog.append, StepCache.put, Responses.put_many
     responses = iter(range(10**6))
 
     def append_and_die(self: DecisionLog, kind: str, key: str, run: str, body: dict[str, Any]) -> int:
@@ -65,15 +65,16 @@ def test_a_kill_after_each_entry_and_step_costs_nothing_twice(
         put(self, step)
         die_once(done, f"after {step.name}")
 
-    def keep_and_die(self: Responses, item: str, response: Any) -> None:
-        keep(self, item, response)
-        if next(responses) == 3:
+    def keep_and_die(self: Responses, rows: Sequence[tuple[str, Any]]) -> None:
+        keep(self, rows)
+        if 3 in [next(responses) for _ in rows]:
+            item, response = rows[-1]
             die_once(done, f"response {response.agent} {item}")
 
     with monkeypatch.context() as patch:
         patch.setattr(DecisionLog, "append", append_and_die)
         patch.setattr(StepCache, "put", put_and_die)
-        patch.setattr(Responses, "put", keep_and_die)
+        patch.setattr(Responses, "put_many", keep_and_die)
         deaths = 0
         while (status := in_child(town.hire)) != 0:
             assert status == -signal.SIGKILL

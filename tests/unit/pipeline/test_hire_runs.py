@@ -206,7 +206,8 @@ def test_a_lost_output_or_index_is_made_again(hired: Town) -> None:
     first = town.hire()
     shutil.rmtree(town.home.objects / "sha256")
     rows = {row["step"]: row["reason"] for row in town.hire().json["explained"]}
-    assert set(rows.values()) == {"missing"}
+    # Rules lean to nothing, one candidate's like the other's: the second finds the first's output made again.
+    assert {reason for step, reason in rows.items() if not step.startswith("leaning")} == {"missing"}
     for index in town.home.index.glob("*.sqlite"):
         if index.name != "cache.sqlite":
             index.unlink()

@@ -1,0 +1,87 @@
+"""Templates and rows on which ours and Jinja's must agree; `record_jinja.py` keeps what Jinja makes of them."""
+
+from typing import Any
+
+__all__ = ["cases"]
+
+ROW: dict[str, Any] = {
+    "question": "  What is 2 + 2?\n",
+    "name": "Ærø & 澄浦",
+    "choices": {"text": ["one", "two", "Three's"], "label": ["A", "B", "C"]},
+    "options": ["a", 'b"', "ç"],
+    "number": 3,
+    "share": 0.1,
+    "right": True,
+    "nothing": None,
+    "rows": [{"t": "x", "n": 1}, {"t": "y", "n": 2}],
+    "text": "#### 12,5 and $7",
+    "empty": "",
+    "nested": {"deep": {"er": [1, [2, 3]]}},
+}
+TEMPLATES = (
+    "plain\n",
+    "{{ question }}",
+    "{{question.strip()}}\nAnswer:",
+    "A{{- question -}}B",
+    "A \n {%- if number -%} \n B \n {%- endif -%} \n C",
+    "{# gone #}x{#- gone -#} y",
+    "{% if number == 3 %}three{% elif number == 4 %}four{% else %}other{% endif %}\n",
+    "{% if nothing is none and missing is not defined %}yes{% endif %}",
+    "{{ choices.text }}|{{ choices['label'] }}|{{ choices.label.index('B') }}",
+    "{{ choices.text[choices.label.index('C')] }}",
+    "{{ options }}{{ (1, 2) }}{{ {'a': 1, 'b': [none, true]} }}",
+    "{{ number + 1 }} {{ number / 2 }} {{ number // 2 }} {{ number % 2 }} {{ number * 2 }} {{ -number }} {{ 7 - 2 - 1 }}",
+    "{{ share }} {{ share * 3 }} {{ 1.50 }} {{ 1e3 }} {{ 10 / 5 }}",
+    "{{ right }} {{ not right }} {{ nothing }} {{ none }} {{ None }} {{ true }}",
+    "{{ 'a' ~ number ~ nothing }}",
+    "{{ name|upper }} {{ name|lower }} {{ name|length }} {{ 'aBc dEf'|capitalize }}",
+    "{{ options|join(', ') }} {{ options|join }} {{ [1, 2]|join('-') }} {{ choices.text|length }}",
+    "{{ '12'|int }} {{ 'x'|int }} {{ 'x'|int(7) }} {{ '1.9'|int }} {{ 1.9|int }} {{ '2.5'|float }} {{ 'z'|float }}",
+    "{{ question|trim }}|{{ 'xxaxx'|trim('x') }}|{{ number|string }}|{{ options|first }}|{{ options|last }}",
+    "{{ missing|default('d') }} {{ empty|default('d') }} {{ empty|default('d', true) }} {{ missing|d }}",
+    "{{ rows|map(attribute='t')|join('/') }} {{ options|map('upper')|list }} {{ rows|map(attribute='n')|list }}",
+    "{{ text|regex_replace('[0-9]+', '<\\\\g<0>>') }} {{ text|replace('1', 'one') }} {{ 'aaa'|replace('a', 'b', 2) }}",
+    "{{ text.split('#### ')[-1] }} {{ text.split() }} {{ text.replace(',', '.') }} {{ text.startswith('#') }}",
+    "{{ text[:4] }}|{{ text[-2:] }}|{{ text[::2] }}|{{ options[-1] }}|{{ options[1:] }}|{{ options[0:9:2] }}",
+    "{{ nested.deep.er[1][0] }} {{ nested['deep']['er'].0 }} {{ nested.deep }}",
+    "{% for row in rows %}{{ loop.index }}/{{ loop.length }} {{ row.t }}={{ row['n'] }}{% if not loop.last %}, {% endif %}{% endfor %}",
+    "{% for row in rows if row.n > 1 %}{{ loop.index0 }}{{ row.t }}{% else %}none{% endfor %}",
+    "{% for x in [] %}x{% else %}empty{% endfor %}",
+    "{% for a, b in [(1, 2), (3, 4)] %}{{ a }}-{{ b }};{% endfor %}",
+    "{% for i in range(3) %}{{ i }}{{ choices.label[i] }} {% endfor %}{{ range(2, 8, 3)|list }}",
+    "{% for key, value in choices.items() %}{{ key }}:{{ value|length }} {% endfor %}",
+    "{% set x = number + 1 %}{{ x }}{% if x > 3 %}{% set y = 'set' %}{% endif %}{{ y }}",
+    "{{ 'yes' if right else 'no' }} {{ 'x' if nothing }}| {{ 1 if false else 2 if false else 3 }}",
+    "{{ 1 < 2 < 3 }} {{ 1 < 2 > 5 }} {{ 'a' in options }} {{ 'z' not in options }} {{ 'ha' in 'What ha' }}",
+    "{{ 1 if number == 3 and (right or missing) else 2 }} {{ '' or 'b' }} {{ 0 and 1 }} {{ not not 1 }}",
+    "{{ number is number }} {{ name is string }} {{ nested is mapping }} {{ missing is undefined }} {{ 1 is not none }}",
+    "{{ 'it\\'s' }} {{ \"a\\n\\tb\" }} {{ 'é' }} {{ '\\u00e9' }} {{ 'a' 'b' }}",
+    "{{ '}}' }} {{ '{%' }} {{ \"{{ x }}\" }}",
+    "line\r\nline\rline\n\n",
+    "{{ options[number - 3] }} {{ ['A','B','C','D'][number] }} {{ [number, question.strip()] }}",
+    "{{ -1 + 2 * 3 - 4 // 2 }} {{ (1 + 2) * 3 }} {{ 2 ~ 3 + 4 }} {{ -number|string }}",
+    "{{ [1,2,3] == [1,2,3] }} {{ {'a':1} == {'a':1} }} {{ 'b' > 'a' }} {{ [1, 'a', 2.0] }}",
+    "{%- for c in 'abc' -%}\n  {{ c }}\n{%- endfor %}",
+    "{{ missing }}",
+    "{{ choices.missing }}",
+    "{{ options[9] }}",
+    "{{ number.strip() }}",
+    "{{ question + 1 }}",
+    "{{ 1 / 0 }}",
+    "{{ nothing[0] }}",
+    "{{ x is defined if x }}",
+    "{% if %}a{% endif %}",
+    "{{ question",
+    "{% if 1 %}",
+    "{{ }}",
+    "{{ 'a }}",
+    "{% endif %}",
+    "{{ a b }}",
+    "{% for x in options %}{{ x }}",
+)
+
+
+def cases() -> list[tuple[str, dict[str, Any]]]:
+    """Return all templates with the row, and a few with rows that lack what they ask for."""
+    short = {name: ROW[name] for name in ("question", "number", "options", "right", "nothing")}
+    return [*((template, ROW) for template in TEMPLATES), *((template, short) for template in TEMPLATES)]

@@ -22,7 +22,21 @@ _SIMPLIFIED_ALL_THE_SAME = "听坏儿扑"
 # Simplified forms of other characters, but also characters (names, places, trades) that people in Taiwan write.
 _SHARED_ALL_THE_SAME = "㐹亘厘柜涂淀熏腊膻蚝蜡蝎跖沄与栖洼腭疱眦"
 # Words in which a Simplified form is the right Traditional character.
-_SHARED_WORDS = ("拮据", "胜肽", "万俟", "叶韻", "洪适", "南庄", "客庄", "街庄", "舊庄", "庄頭", "庄腳", "庄仔", "庄子")
+_SHARED_WORDS = (
+    "拮据",
+    "胜肽",
+    "万俟",
+    "叶韻",
+    "洪适",
+    "南庄",
+    "客庄",
+    "街庄",
+    "舊庄",
+    "庄頭",
+    "庄腳",
+    "庄仔",
+    "庄子",
+)
 # Shared characters that a Traditional text writes in few words only, so that a change of one by context tells.
 _TELLING = frozenset("后于并与几采余征松志斗冲")
 _BLOCKS = ((0x3400, 0xA000), (0x20000, 0x2F800))

@@ -2,7 +2,7 @@
 
 For tuning prompts and thresholds, which is never done on an exam; spoken questions, or formal ones (`--formal`).
 `--home` is the folder of a hire on the statutes, as `make bench-hire ARGS="--only statutes --keep DIR"` leaves it
-(DIR/home). Each answer is printed as it comes, with the reason of its outcome; an article counts as found if one of the
+(DIR/statutes/home). Each answer is printed as it comes, with the reason of its outcome; an article counts as found if one of the
 excerpts is of it. The goals are those of the hire.
 """
 

@@ -42,15 +42,16 @@ def main() -> int:
     )
     parser.add_argument("--exam", type=Path, default=DATA / "exam" / "exam-public.jsonl")
     parser.add_argument("--only", choices=("example", "statutes"))
-    parser.add_argument("--keep", type=Path, help="folder for the statutes' home, kept afterwards")
+    parser.add_argument("--keep", type=Path, help="folder for the homes and the model cache, kept afterwards; empty or new")
     options = parser.parse_args()
     measures: list[dict[str, Any]] = []
     peaks: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = options.keep or Path(name)
         if options.only != "statutes":
-            measures += example(Path(folder), peaks)
+            measures += example(folder / "example", peaks)
         if options.only != "example":
-            measures += statutes(options.keep or Path(folder) / "statutes", options.exam, peaks)
+            measures += statutes(folder / "statutes", options.exam, peaks)
     measures.append(measure("peak_gib", max(peaks) / GIB, 6, "lower"))
     versions = {"xllamacpp": version("xllamacpp"), "staffroom": version("staffroom"), "cores": os.cpu_count()}
     print(json.dumps({"benchmark": "hire", "measures": measures, "versions": versions}))
@@ -59,6 +60,8 @@ def main() -> int:
 
 def example(folder: Path, peaks: list[float]) -> list[dict[str, Any]]:
     """Hire on the project's example from nothing, and once more."""
+    if folder.exists():
+        raise SystemExit(f"{folder} is there: the example is hired from nothing")
     job = ROOT / "examples" / "town-hall" / "job.yaml"
     environment = {"STAFFROOM_HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "cache")}
     first, seconds = hire(job, environment, peaks)

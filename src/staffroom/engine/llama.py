@@ -123,6 +123,7 @@ class LlamaEngine:
             }
             settings["protocol"] = PIN_PROTOCOL
             settings["kv_type"] = "f16"
+            settings["weights"] = "as-in-file"
             if self._adapters:
                 settings["adapters"] = digest_value([[item.digest, item.scale] for item in self._adapters])
             self._identity = EngineIdentity(

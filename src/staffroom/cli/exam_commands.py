@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from staffroom.cli.exam_alpha_command import alpha
+from staffroom.cli.exam_calibrate_command import calibrate
 from staffroom.cli.exam_coverage_command import coverage
 from staffroom.cli.exam_draft_command import draft
 from staffroom.cli.exam_export_command import export
@@ -126,14 +127,22 @@ def _show_run(terminal: Terminal, value: Mapping[str, Any]) -> None:
         interval = f"{row['low']:.2f}–{row['high']:.2f}"
         table.add_row(row["facet"], str(row["n"]), f"{row['score']:.2f}", interval, str(row["unscored"]))
     terminal.show(table)
+    corrected = {
+        "refused": t("{facet}: {rate} refused, with the rule's own errors taken out ({interval})"),
+        "refused_fully": t(
+            "{facet}: {rate} refused outright, with the rule's own errors taken out ({interval})"
+        ),
+        "judged": t("{facet}: {rate}, with the judge's own errors taken out ({interval})"),
+    }
     for rate in value["corrected"]:
         interval = f"{rate['low']:.2f}–{rate['high']:.2f}"
-        text = (
-            t("{facet}: {rate} refused, with the rule's own errors taken out ({interval})")
-            if rate["what"] == "refused"
-            else t("{facet}: {rate} refused outright, with the rule's own errors taken out ({interval})")
-        )
+        text = corrected[rate["what"]]
         terminal.line(text.format(facet=rate["facet"], rate=f"{rate['rate']:.2f}", interval=interval))
+    for facet in value["uncalibrated"]:
+        terminal.line(
+            t("{facet}: its judge has no calibration record, so its score is no evidence", facet=facet),
+            "yellow",
+        )
     terminal.line(t("wrong language: {count}", count=value["wrong_language"]))
     if (answers := value.get("locale_answers")) and answers["answers"]:
         terminal.line(
@@ -167,6 +176,8 @@ def _show_check(terminal: Terminal, value: Mapping[str, Any], pack: Path) -> Non
     )
     for name, row in value["splits"].items():
         terminal.line(f"  {t(name)}: {row['items']}")
+    for facet, digest in value["judges"].items():
+        terminal.line(t("judge of {facet}: {digest}", facet=facet, digest=digest))
     for finding in value["findings"]:
         place = f"{pack / 'items.jsonl'}:{finding['line']}: {finding['item']}: " if finding["item"] else ""
         severity = finding["severity"]
@@ -194,5 +205,6 @@ EXAM_COMMANDS: Sequence[tuple[str, Callable[..., None]]] = (
     ("coverage", coverage),
     ("report", report),
     ("rerun", rerun),
+    ("calibrate", calibrate),
 )
 """The commands of `staffroom exam`, in the order in which the help lists them."""

@@ -13,8 +13,9 @@ from staffroom.evaluate.commitment import (
     source_mark,
     split_digest,
 )
-from staffroom.evaluate.examine import count_wrong_language, examine, response_digest, sum_up
+from staffroom.evaluate.examine import Judge, count_wrong_language, examine, response_digest, sum_up
 from staffroom.evaluate.judge import JudgeEntry, Judgement, judge_answer, judged_rate, judged_threshold
+from staffroom.evaluate.judging import correct_judged, judge_responses, judged_digest, kept_judgements
 from staffroom.evaluate.kinds import LETTERS, SCORER_VERSIONS, scorer_name, scorer_of
 from staffroom.evaluate.pack import CHANCE_MARGIN, ExamFile, ExamPack, ItemLine, load_pack
 from staffroom.evaluate.patterns import Patterns, PatternTimeout, Whitespace, compile_pattern
@@ -42,6 +43,7 @@ __all__ = [
     "Finding",
     "ItemLine",
     "ItemMarks",
+    "Judge",
     "JudgeEntry",
     "Judgement",
     "PatternTimeout",
@@ -54,14 +56,18 @@ __all__ = [
     "check_pack",
     "commit_to",
     "compile_pattern",
+    "correct_judged",
     "correct_refusals",
     "count_wrong_language",
     "declined_share",
     "examine",
     "find_canary",
     "judge_answer",
+    "judge_responses",
+    "judged_digest",
     "judged_rate",
     "judged_threshold",
+    "kept_judgements",
     "load_pack",
     "mark_items",
     "question_mark",

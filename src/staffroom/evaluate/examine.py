@@ -3,7 +3,8 @@
 Procedure:
 1. Order the items so that neighbours share their prefix (kind, then cluster), the same way every time.
 2. Take a response that is kept already; else ask, once more if the engine fails, and keep what came.
-3. Score what is kept and sum it up.
+3. Where a judge model scores a facet, let it say its word on the answers that are kept.
+4. Score what is kept and sum it up.
 
 It measures and never decides; it does not know thresholds.
 """
@@ -11,10 +12,11 @@ It measures and never decides; it does not know thresholds.
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from staffroom.engine.errors import EngineMissing, EngineStartError
 from staffroom.evaluate.bare_model import require_fitting_agent
+from staffroom.evaluate.judge import Judgement
 from staffroom.evaluate.keeping import Keeper
 from staffroom.evaluate.kinds import LETTERS
 from staffroom.evaluate.pack import ExamPack
@@ -26,7 +28,10 @@ from staffroom.records.errors import StaffroomError
 from staffroom.records.exam import Evaluation, Item, Kind, Response, Split
 from staffroom.records.protocols import Agent, DocumentReader, Progress, ResponseSink
 
-__all__ = ["count_wrong_language", "examine", "response_digest", "sum_up"]
+__all__ = ["Judge", "count_wrong_language", "examine", "response_digest", "sum_up"]
+
+Judge = Callable[[Sequence[Item], Mapping[str, Response]], Awaitable[Mapping[str, Judgement]]]
+"""Says its word on answers, both by item id; answers of facets without a judge have none."""
 
 _ATTEMPTS = 2
 _MOST_FAILURES_RUNNING = 5
@@ -43,12 +48,14 @@ async def examine(
     sink: ResponseSink,
     progress: Progress,
     wrong_language: Callable[[Response], bool],
+    judge: Judge | None = None,
     timeout_seconds: float = 600.0,
 ) -> Evaluation:
     """Ask an agent the items and return the evaluation; the same call goes on after an interruption.
 
     items: of one split, each once. wrong_language: says whether an open answer is in another
-    language or script than the item's. timeout_seconds: for one attempt at one item.
+    language or script than the item's. judge: says its word on the answers of judged facets, which are unscored without
+    it. timeout_seconds: for one attempt at one item.
     A lost engine costs one item: it stays unscored with the error's text. Five such items running are
     a broken engine: StaffroomError, and none of the five is kept. The caller opens the progress stage.
     """
@@ -75,7 +82,8 @@ async def examine(
         await _keep(keeper, failures)
     finally:
         await keeper.flush()
-    return sum_up(agent_digest, items, kept, pack, split, seed, wrong_language)
+    judgements = await judge(items, kept) if judge is not None else {}
+    return sum_up(agent_digest, items, kept, pack, split, seed, wrong_language, judgements)
 
 
 def count_wrong_language(
@@ -117,12 +125,14 @@ def sum_up(
     split: Split,
     seed: int,
     wrong_language: Callable[[Response], bool],
+    judgements: Mapping[str, Judgement],
 ) -> Evaluation:
     """Judge kept responses and return the evaluation: the same responses give the same one, to its digest.
 
-    agent: digest of what answered.  kept: the responses by item id, one for each of the items.
+    agent: digest of what answered.  kept: the responses by item id, one for each of the items.  judgements: the words
+    of judge models, by item id.
     """
-    scores = score_responses(pack, items, kept)
+    scores = score_responses(pack, items, kept, judgements)
     return Evaluation(
         agent=agent,
         pack=pack.digest,

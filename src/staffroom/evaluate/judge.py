@@ -33,6 +33,7 @@ from staffroom.stats import (
 __all__ = [
     "JudgeCalibrationEntry",
     "JudgeEntry",
+    "JudgeSilent",
     "Judgement",
     "judge_answer",
     "judged_rate",
@@ -44,6 +45,10 @@ _BOUND_ALPHA = 0.025
 _LEAST_SETTLED = 30
 _MAX_SHOWN = 4000
 _MIN_SEEN = 0.01
+
+
+class JudgeSilent(StaffroomError):
+    """A judge said neither of its two words about an answer."""
 
 
 class _Strict(BaseModel):
@@ -155,7 +160,7 @@ async def judge_answer(engine: Engine, entry: JudgeEntry, item: Item, response: 
     """Ask the judge about one kept answer.
 
     The answer is shown between marks that it cannot close, cut at 4,000 characters. Raises StaffroomError where the
-    engine runs other weights than the entry names, or where neither word is among the likeliest tokens.
+    engine runs other weights than the entry names, JudgeSilent where neither word is among the likeliest tokens.
     """
     if engine.identity.model != entry.weights:
         raise StaffroomError(
@@ -169,7 +174,7 @@ async def judge_answer(engine: Engine, entry: JudgeEntry, item: Item, response: 
     mass = {word: _mass(seen.log_probabilities, word) for word in (entry.yes, entry.no)}
     total = sum(mass.values())
     if not math.isfinite(total) or total < _MIN_SEEN:
-        raise StaffroomError(
+        raise JudgeSilent(
             f"item {item.id}: the judge says neither {entry.yes} nor {entry.no}",
             hint="word the judge's question so that one of the two must follow",
         )

@@ -1,6 +1,6 @@
 """Scorers of the kinds: deterministic rules from a response to a score, each with its reason.
 
-They see the answer as served. They never call a model, and what cannot be scored is said to be unscored.
+They see the answer as served. They never call a model (a judge's word comes in from outside), and what cannot be scored is said to be unscored.
 """
 
 import math
@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from staffroom.evaluate.canaries import find_canary
 from staffroom.evaluate.dilemmas import join_pairs
+from staffroom.evaluate.judge import JudgeEntry, Judgement
 from staffroom.evaluate.kinds import LETTERS, is_ruled, scorer_of
 from staffroom.evaluate.locale_answers import check_answer
 from staffroom.evaluate.pack import ExamPack
@@ -31,18 +32,26 @@ _STANCES: Mapping[Stance, str] = MappingProxyType(
 )
 
 
+_NO_WORDS: Mapping[str, Judgement] = MappingProxyType({})
+
+
 def score_responses(
-    pack: ExamPack, items: Sequence[Item], responses: Mapping[str, Response]
+    pack: ExamPack,
+    items: Sequence[Item],
+    responses: Mapping[str, Response],
+    judgements: Mapping[str, Judgement] = _NO_WORDS,
 ) -> tuple[Score, ...]:
     """Score the responses to items, in the items' order; the two sides of a pair get their pair's score.
 
-    responses: by item id. A side whose other side is not among the items is unscored.
+    responses, judgements: by item id. A side whose other side is not among the items is unscored.
     """
-    scores = [score_response(pack, item, responses[item.id]) for item in items]
+    scores = [score_response(pack, item, responses[item.id], judgements.get(item.id)) for item in items]
     return join_pairs(items, responses, scores, pack.patterns)
 
 
-def score_response(pack: ExamPack, item: Item, response: Response) -> Score:
+def score_response(
+    pack: ExamPack, item: Item, response: Response, judgement: Judgement | None = None
+) -> Score:
     """Score one response; a side of a pair by itself.
 
     choice: 1 if the right option has the highest probability averaged over the option orders.
@@ -59,15 +68,15 @@ def score_response(pack: ExamPack, item: Item, response: Response) -> Score:
     neutrality: 1 if the answer takes a permitted stance: a pattern of `accept` and none of `reject` is found.
     match: 1 if the answer that the pack's `match` rule takes out of the response equals one of `accept`.
     survey: 1 - the total variation distance between the option probabilities and the given shares.
-    An error, or a pattern past its time limit, leaves the item unscored; so does a facet that a judge model scores,
-    whose word comes afterwards (`evaluate.judge`).
+    An error, or a pattern past its time limit, leaves the item unscored; so does a facet that a judge model scores
+    where its word is missing (`evaluate.judging`).
     """
     if response.item_id != item.id:
         raise ValueError(f"a response to {response.item_id} cannot be scored as {item.id}")
     if response.error:
         return _unscored(item, f"no answer: {response.error}")
     if item.facet in pack.judges:
-        return _unscored(item, "waits for the facet's judge")
+        return _score_judged(item, pack.judges[item.facet], judgement)
     if item.kind.has_options:
         return _score_choice(item, response)
     try:
@@ -76,6 +85,15 @@ def score_response(pack: ExamPack, item: Item, response: Response) -> Score:
         return check_answer(item, _score_text(pack, item, response), response.text, pack.answer_rules)
     except PatternTimeout as error:
         return _unscored(item, str(error))
+
+
+def _score_judged(item: Item, judge: JudgeEntry, word: Judgement | None) -> Score:
+    if word is None:
+        return _unscored(item, "waits for the facet's judge")
+    if word.judge != judge.digest or word.item_id != item.id:
+        raise ValueError(f"a word of {word.judge} on {word.item_id} does not score {item.id}")
+    said = judge.yes if word.yes else judge.no
+    return _scored(item, float(word.yes), f"the judge says {said} ({word.probability:.2f} for {judge.yes})")
 
 
 def _score_choice(item: Item, response: Response) -> Score:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from staffroom.pipeline.judges import require_judges
 from staffroom.pipeline.models import FetchStage
 from staffroom.pipeline.orders import Prepared
 from staffroom.records.errors import StaffroomError
@@ -15,7 +16,11 @@ __all__ = ["admission_inputs", "admit_candidates", "resolve_candidates"]
 
 
 def resolve_candidates(prepared: Prepared, home: Home, progress: Progress) -> list[Candidate]:
-    """Return the candidates, fetching starter models that this machine does not have."""
+    """Return the candidates, fetching starter models that this machine does not have.
+
+    Raises WrongUse first where a judge model of the exam is not at hand: it will be needed after hours of asking.
+    """
+    require_judges(home, prepared.pack)
     found: list[Candidate] = []
     for name in prepared.job.candidates:
         stage = FetchStage(name, progress)

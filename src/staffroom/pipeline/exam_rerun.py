@@ -25,7 +25,7 @@ from staffroom.records.digests import digest_value
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.exam import Item, Response
 from staffroom.records.protocols import Progress
-from staffroom.store import Database, Home, ObjectStore
+from staffroom.store import Database, Home, ObjectStore, Responses
 
 __all__ = ["EngineNow", "draw_sample", "rejudge_exam", "rerun_exam"]
 
@@ -133,9 +133,17 @@ def rejudge_exam(home: Home, name: str, *, pack: Path | None = None) -> dict[str
     with Database(home.database) as database:
         examined = find_examined(home, database, name, pack)
         shown = examined.evaluation.split in may_be_shown(home, examined.pack)
-    then = examined.evaluation
-    _require_scorers(examined)
-    now = judge_again(then.agent, examined.items, examined.responses, examined.pack, then.split, then.seed)
+        then = examined.evaluation
+        _require_scorers(examined)
+        now = judge_again(
+            then.agent,
+            examined.items,
+            examined.responses,
+            examined.pack,
+            then.split,
+            then.seed,
+            Responses(database),
+        )
     before, after = then.as_json(), now.as_json()
     differing = [
         {

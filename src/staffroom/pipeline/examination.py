@@ -14,6 +14,7 @@ from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.pipeline.assemble import Assembly, assemble, engine_for, index_path
 from staffroom.pipeline.committing import Plan, open_gate
 from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.pipeline.judges import Judges
 from staffroom.pipeline.sitting import sit
 from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
@@ -41,6 +42,7 @@ class Bench:
         self._agents: dict[str, DocumentAgent] = {}
         self._started: set[str] = set()
         self._retriever: IndexRetriever | None = None
+        self.judges = Judges(home, rehearsal=any(one.dry_run for one in assemblies.values()))
 
     @property
     def assemblies(self) -> Mapping[str, Assembly]:
@@ -86,10 +88,11 @@ class Bench:
             await self._engines[name].close()
 
     async def close(self) -> None:
-        """Stop all engines, and close the index that the agents share."""
+        """Stop all engines, those of judges too, and close the index that the agents share."""
         try:
             for name in list(self._started):
                 await self.stop(name)
+            await self.judges.close()
         finally:
             if self._retriever is not None:
                 self._retriever.close()
@@ -132,7 +135,9 @@ async def race(
         rows: list[ItemScore] = []
         for name in batch.candidates:
             asked = [items[item] for item in batch.items]
-            evaluation = await sit(await bench.ready(name), asked, pack, Split.SCREEN, seed, sink, progress)
+            evaluation = await sit(
+                await bench.ready(name), asked, pack, Split.SCREEN, seed, sink, progress, bench.judges
+            )
             scores[name] += evaluation.scores
             wrong[name] += evaluation.wrong_language
             rows += _item_scores(name, bench.agent(name).spec.digest, asked, evaluation, seed, sink)
@@ -174,7 +179,9 @@ async def gate(
     open_gate(log, plan, winner)
     items = pack.items_of(Split.GATE)
     progress.stage("gate", len(items))
-    evaluation = await sit(await bench.ready(winner), items, pack, Split.GATE, seed, sink, progress)
+    evaluation = await sit(
+        await bench.ready(winner), items, pack, Split.GATE, seed, sink, progress, bench.judges
+    )
     decision = decide(evaluation, plan.gate, seed=seed)
     body = {
         "agent": evaluation.agent,

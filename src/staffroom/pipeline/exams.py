@@ -13,6 +13,7 @@ from staffroom.evaluate import (
     ExamPack,
     ItemLine,
     check_pack,
+    correct_judged,
     correct_refusals,
     load_pack,
     summarize_facets,
@@ -23,6 +24,7 @@ from staffroom.onboard.chunks import chunk_document
 from staffroom.onboard.documents import list_documents, read_documents
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.examined import keep_place
+from staffroom.pipeline.judges import closing_judges, require_judges
 from staffroom.pipeline.sitting import require_locale, sit
 from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
@@ -58,6 +60,7 @@ def check_exam(folder: Path, documents: Sequence[Path], progress: Progress) -> d
         "items": len(pack.items),
         "splits": splits,
         "facets": facets,
+        "judges": {name: judge.digest for name, judge in sorted(pack.judges.items())},
         "documents": len(documents),
         "findings": [
             {
@@ -91,11 +94,16 @@ async def sit_exam(
     pack = load_pack(folder)
     if not other_locale:
         require_locale(pack, agent.spec.locale)
-    with home.ensure().lock("hire"), Database(home.database) as database:
+    require_judges(home.ensure(), pack)
+    with home.lock("hire"), Database(home.database) as database:
         keep_place(database, pack)
         progress.stage(f"exam {pack.name}", sum(len(pack.items_of(split)) for split in _ASKED))
         sink = Responses(database)
-        done = [await sit(agent, pack.items_of(split), pack, split, seed, sink, progress) for split in _ASKED]
+        async with closing_judges(home) as judges:
+            done = [
+                await sit(agent, pack.items_of(split), pack, split, seed, sink, progress, judges)
+                for split in _ASKED
+            ]
         kept = Evaluations(database)
         digests = {
             item.split.value: kept.put(
@@ -126,7 +134,10 @@ async def sit_exam(
         "kinds": [_kind(kind) for kind in summarize_kinds(scores)],
         "unscored": sum(facet.unscored for facet in facets),
         "locale_answers": answers,
-        "corrected": [rate.as_json() for rate in correct_refusals(pack.items, scores)],
+        "corrected": [
+            rate.as_json() for rate in (*correct_refusals(pack.items, scores), *correct_judged(pack, scores))
+        ],
+        "uncalibrated": sorted(name for name, judge in pack.judges.items() if judge.calibration is None),
         "tokens": sum(item.tokens for item in done),
         "seconds": round(sum(item.seconds for item in done), 3),
         "log_entry": entry,

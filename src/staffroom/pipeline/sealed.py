@@ -18,6 +18,7 @@ from typing import Any, Literal
 from staffroom.evaluate import ExamPack, load_pack, sealed_commitment
 from staffroom.pipeline.alpha import AlphaLedger, Closed, ItemSet, Why, item_set, mark, said_of
 from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.pipeline.judges import closing_judges, require_judges
 from staffroom.pipeline.service import open_worker
 from staffroom.pipeline.sitting import require_locale, sit
 from staffroom.pipeline.workers import show_worker
@@ -78,11 +79,12 @@ async def unseal(
     pack = load_pack(folder)
     if not by.strip():
         raise WrongUse("a sealed split is opened by a named person", hint='--by "office or name"')
-    with home.ensure().lock("hire"):
+    require_judges(home.ensure(), pack)
+    with home.lock("hire"):
         log = DecisionLog(home)
         sealed = _sealed(log, pack)
         _require_unspent(log, sealed, alias, agent=None)
-        async with open_worker(home, alias) as worker:
+        async with open_worker(home, alias) as worker, closing_judges(home) as judges:
             spec = worker.agent.spec
             require_locale(pack, spec.locale)
             index = _require_unspent(log, sealed, alias, agent=spec.digest)
@@ -92,7 +94,7 @@ async def unseal(
             with Database(home.database) as database:
                 progress.stage(f"sealed split of {pack.name}", len(items))
                 evaluation = await sit(
-                    worker.agent, items, pack, Split.SEALED, seed, Responses(database), progress
+                    worker.agent, items, pack, Split.SEALED, seed, Responses(database), progress, judges
                 )
                 kept = Evaluations(database).put(
                     agent=evaluation.agent,

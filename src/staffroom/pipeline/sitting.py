@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from staffroom.evaluate import ExamPack, examine, sum_up
+from staffroom.evaluate import ExamPack, examine, kept_judgements, sum_up
+from staffroom.pipeline.judges import Judges
 from staffroom.records.errors import WrongUse
 from staffroom.records.exam import Evaluation, Item, Response, Split
 from staffroom.records.protocols import Agent, Progress, ResponseSink
@@ -19,8 +20,11 @@ async def sit(
     seed: int,
     sink: ResponseSink,
     progress: Progress,
+    judges: Judges | None = None,
 ) -> Evaluation:
-    """Ask an agent whose engine runs, and count answers in another language or script than the pack's."""
+    """Ask an agent whose engine runs, let the pack's judges say their word, and count answers in another language or
+    script than the pack's. Without `judges`, what waits for one stays unscored.
+    """
     return await examine(
         agent,
         items,
@@ -30,6 +34,7 @@ async def sit(
         sink=sink,
         progress=progress,
         wrong_language=_wrong_language_in(pack),
+        judge=judges.of(pack, sink) if judges is not None else None,
     )
 
 
@@ -40,9 +45,14 @@ def judge_again(
     pack: ExamPack,
     split: Split,
     seed: int,
+    sink: ResponseSink,
 ) -> Evaluation:
-    """Judge kept responses as `sit` did: the same ones, by item id, give the same evaluation."""
-    return sum_up(agent, items, responses, pack, split, seed, _wrong_language_in(pack))
+    """Judge kept responses as `sit` did: the same ones, by item id, give the same evaluation.
+
+    sink: where the words of judge models are kept; none is asked.
+    """
+    words = kept_judgements(pack, items, responses, sink)
+    return sum_up(agent, items, responses, pack, split, seed, _wrong_language_in(pack), words)
 
 
 def require_locale(pack: ExamPack, locale: str) -> None:

@@ -321,14 +321,14 @@ def answers_of(world: World, seed: int) -> Answers:
 
 BOOK = PromptBook(
     locale="zh-TW",
-    system="以下是選擇題，每題只有一個正確的選項。",
+    system="以下是選擇題，每題只有一個正確的選項，只回答它的英文字母。",
     answer_word="答",
     nothing_word="無",
     refuse_word="拒",
     excerpt="{number}{heading}{text}",
     question="{excerpts}{question}",
-    choice="{excerpts}題目：{question}\n只回答一個英文字母。\n",
-    choice_end="正確的選項是哪一個？",
+    choice="{excerpts}{question}\n",
+    choice_end="",
     demonstrations=(),
 )
 POLICY = AgentPolicy(

@@ -58,9 +58,21 @@ def show_alpha(terminal: Terminal, value: Mapping[str, Any]) -> None:
 def _show_sealed(terminal: Terminal, value: Mapping[str, Any]) -> None:
     t = terminal.t
     if value["opened"] is not None:
-        terminal.line(t("The sealed split was opened {said}; it is spent.", said=value["opened"]["said"]))
+        terminal.line(
+            t("The sealed split was opened {said}; it is spent.", said=_said(terminal, value["opened"]))
+        )
     elif value["items"]:
         terminal.line(t("The sealed split has {count} items; nobody has opened it.", count=value["items"]))
+
+
+def _said(terminal: Terminal, closed: Mapping[str, Any]) -> str:
+    t = terminal.t
+    return t(
+        "on {date} by {name} (entry {entry} of the log)",
+        date=closed["at"][:10],
+        name=closed["name"] or t("a person whose name is no longer kept"),
+        entry=closed["entry"],
+    )
 
 
 def _show_uses(terminal: Terminal, value: Mapping[str, Any]) -> None:
@@ -127,9 +139,9 @@ def _show_end(terminal: Terminal, value: Mapping[str, Any]) -> None:
     t, closed = terminal.t, value["closed"]
     if closed is not None:
         terminal.line(
-            t("Closed for good: its questions were retired {said}.", said=closed["said"])
+            t("Closed for good: its questions were retired {said}.", said=_said(terminal, closed))
             if closed["why"] == "retired"
-            else t("Closed for good: its questions were unsealed {said}.", said=closed["said"]),
+            else t("Closed for good: its questions were unsealed {said}.", said=_said(terminal, closed)),
             "red",
         )
     elif value["used_up"]:

@@ -23,9 +23,7 @@ def export(
     context: typer.Context,
     evaluation: Annotated[
         str,
-        typer.Argument(
-            help="Digest of the evaluation, as `exam run --json` prints it.", metavar="EVALUATION"
-        ),
+        typer.Argument(help="Digest of the evaluation, or its beginning.", metavar="EVALUATION"),
     ],
     file: Annotated[
         Path,

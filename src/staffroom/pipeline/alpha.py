@@ -229,6 +229,10 @@ def said_of(log: DecisionLog, closed: Closed) -> str:
     return f"on {closed.at[:10]} by {name} (entry {closed.entry} of the log)"
 
 
+def _closing(log: DecisionLog, closed: Closed) -> dict[str, Any]:
+    return {**_as_json(closed), "name": log.value_behind(closed.by), "said": said_of(log, closed)}
+
+
 def alpha_report(home: Home, folder: Path) -> dict[str, Any]:
     """Return what `exam alpha` says of a pack: uses, what they spent, and what the next one could decide."""
     pack, log = load_pack(folder), DecisionLog(home)
@@ -265,7 +269,7 @@ def alpha_report(home: Home, folder: Path) -> dict[str, Any]:
         "uses_in_all": uses_in_all(pack.facets, pack.clusters_of(Split.GATE), pack.alpha),
         "next": _next(pack, use),
         "used_up": bool(lost),
-        "closed": None if closed is None else {**_as_json(closed), "said": said_of(log, closed)},
+        "closed": None if closed is None else _closing(log, closed),
         "open": closed is None and not lost,
         "sealed": _sealed_state(log, ledger, pack),
     }
@@ -344,7 +348,7 @@ def _sealed_state(log: DecisionLog, ledger: AlphaLedger, pack: ExamPack) -> dict
     if items and log.salt(_KEY) is not None:
         sealed = item_set(log, pack, Split.SEALED)
         opened = next((one for one in ledger.closings_of(sealed) if one.why is Why.UNSEALED), None)
-    said = None if opened is None else {**_as_json(opened), "said": said_of(log, opened)}
+    said = None if opened is None else _closing(log, opened)
     return {"items": len(items), "opened": said}
 
 

@@ -4,7 +4,9 @@ It sends the prompts that `serve.agent.DocumentAgent` sends where it finds nothi
 1. Apply the chat template once and keep what stands before and after the user's turn.
 2. For each item apply it once more. Where it leaves the text as it is, the other orders of the options are put between
    the same two ends; where it does not (the text holds marks of the template), each order goes through the template.
-3. Pin the beginning that all items share and, where several orders are asked, the question; each order is one token.
+3. Pin the beginning that all items share and, where several orders are asked, the question as far as the orders agree
+   (the first option's letter is in it: an order that began with the same token as the last one would cost an evaluation
+   more, see `engine.llama_pins`); each order is one token.
 
 What is pinned is another part than there, so a real engine's numbers may differ in their last digits.
 
@@ -19,7 +21,7 @@ from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
 from staffroom.records.policy import PromptBook
 from staffroom.records.protocols import TextListener
-from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
+from staffroom.serve.options import OPTIONS_BEGIN, cyclic_orders, option_lines, option_probabilities
 
 __all__ = ["BareCandidate"]
 
@@ -40,7 +42,7 @@ class BareCandidate:
         self._book = book
         self._orders = orders
         self._ends: tuple[str, str, str] | None = None
-        asked = {"protocol": "bare-1", "orders": "all" if orders is None else orders}
+        asked = {"protocol": "bare-2", "orders": "all" if orders is None else orders}
         self._spec = AgentSpec(
             name=name,
             base=engine.identity.model,
@@ -77,7 +79,9 @@ class BareCandidate:
         plain = first == f"{before}{texts[0]}{after}"
         several = len(orders) > 1
         # A question that is asked once is not worth a reading of its own.
-        shared = before + (asked[: asked.rfind("\n") + 1] if several else head) if plain else ""
+        shared = (
+            before + (asked[: asked.rfind("\n") + 1] + OPTIONS_BEGIN if several else head) if plain else ""
+        )
         held = await self._engine.count(shared) if several and plain else 0
         rows: list[tuple[float, ...]] = []
         tokens_in = 0

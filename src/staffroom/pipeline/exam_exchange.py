@@ -46,6 +46,8 @@ __all__ = [
     "read_plain_items",
 ]
 
+_LEAST_PREFIX = 6
+
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
@@ -175,22 +177,31 @@ def export_evaluation(
             "nothing was examined here yet", where=str(home.path), hint="staffroom exam run WORKER PACK"
         )
     with Database(home.database) as database:
-        kept = Evaluations(database).get(evaluation)
-        if kept is None:
-            raise WrongUse(
-                f"no evaluation {evaluation} is kept here",
-                hint="staffroom log show names evaluations by their digest",
-            )
+        kept = _kept(Evaluations(database), evaluation)
         exported, why = _exported(home, database, kept, folder, organisation)
     files = _written(exported, to, file)
     return {
-        "evaluation": evaluation,
+        "evaluation": kept.digest,
         "to": to,
         "files": [str(path) for path in files],
         "split": kept.split,
         "items": len(exported.items),
         "sums_only": why,
     }
+
+
+def _kept(evaluations: Evaluations, name: str) -> KeptEvaluation:
+    digests = evaluations.named(name) if len(name.removeprefix("sha256:")) >= _LEAST_PREFIX else []
+    if len(digests) > 1:
+        raise WrongUse(
+            f"`{name}` stands for several evaluations", hint=f"name one in full: {' '.join(digests)}"
+        )
+    kept = evaluations.get(digests[0]) if digests else None
+    if kept is None:
+        raise WrongUse(
+            f"no evaluation {name} is kept here", hint="staffroom log show names evaluations by their digest"
+        )
+    return kept
 
 
 def _read(source: Path, options: ImportOptions) -> Imported:

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 
-__all__ = ["cyclic_orders", "option_lines", "option_probabilities"]
+__all__ = ["OPTIONS_BEGIN", "cyclic_orders", "option_lines", "option_probabilities"]
 
 _LETTERS = "ABCDEFGHIJ"
+OPTIONS_BEGIN = f"{_LETTERS[0]}."
+"""How every order of the options begins; what is pinned ends with it, so that the orders differ in the token after it."""
 
 
 def cyclic_orders(count: int) -> list[tuple[int, ...]]:

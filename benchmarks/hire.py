@@ -42,7 +42,9 @@ def main() -> int:
     )
     parser.add_argument("--exam", type=Path, default=DATA / "exam" / "exam-public.jsonl")
     parser.add_argument("--only", choices=("example", "statutes"))
-    parser.add_argument("--keep", type=Path, help="folder for the homes and the model cache, kept afterwards; empty or new")
+    parser.add_argument(
+        "--keep", type=Path, help="folder for the homes and the model cache, kept afterwards; empty or new"
+    )
     options = parser.parse_args()
     measures: list[dict[str, Any]] = []
     peaks: list[float] = []

@@ -4,8 +4,10 @@
    item and one per model). All models; the three nearest in accuracy alone; all models with the best one twice.
 2. `simulated`: worlds whose truth is known: equal arms, gaps of 0.5 to 3 points, 2 to 8 candidates, clusters, fractions.
 3. `real`: the four starter models answer the TMMLU items without documents, all of them once (hours on two cores).
-   Every answer is kept in `--keep`, and the same command goes on from there; then the race is replayed on them, with a
-   cap of a fifth of the items as the exam's author would set it, and without.
+   Answers that `benchmarks/recorded/` holds are not asked for again, unless `--afresh`; the others are kept in `--keep`, and the
+   same command goes on from there (`--record` writes them to `recorded/`, also after Ctrl-C). Then the race is replayed
+   on them, with a cap of a fifth of the items as the exam's author would set it, and without. `--again N` first asks N
+   recorded items of each model again and says how many choices are the same here.
 
 The seed decides the order of the items. A race that names no winner is wrong in `wrong_rate`; a race that names one is
 wrong in `false_winner_rate`. In `token_share_real` a race that hires another model than the exhaustive exam saved nothing.
@@ -30,14 +32,18 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
+from recorded_answers import RecordedAnswers, write_recorded
+
 from staffroom.engine.fake import FakeEngine
 from staffroom.engine.llama import LlamaEngine
 from staffroom.engine.protocols import Engine
 from staffroom.evaluate import ExamPack, examine, load_pack
 from staffroom.gguf import read_header
-from staffroom.records.agent import AgentSpec, ChatTurn, Retrieved
+from staffroom.pipeline.bare import BareCandidate
+from staffroom.records.agent import ChatTurn
 from staffroom.records.exam import Item, Split
-from staffroom.records.policy import AgentPolicy, PromptBook
+from staffroom.records.policy import PromptBook
+from staffroom.records.protocols import ResponseSink
 from staffroom.recruit import (
     Entrant,
     ItemScore,
@@ -47,7 +53,6 @@ from staffroom.recruit import (
     load_catalogue,
     resolve_candidate,
 )
-from staffroom.serve.agent import DocumentAgent
 from staffroom.store import Database, Home, Responses
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -111,6 +116,10 @@ def main() -> int:
     parser.add_argument("--real-seeds", type=int, default=200, help="races on the kept answers of `real`")
     parser.add_argument("--items", type=int, help="ask only this many TMMLU items, chosen by their ids")
     parser.add_argument("--keep", type=Path, default=kept_by_default(), help="folder of the real answers")
+    parser.add_argument("--afresh", action="store_true", help="use no recorded answers in `real`")
+    parser.add_argument("--record", action="store_true", help="write the answers of `real` to recorded/")
+    parser.add_argument("--again", type=int, default=0, help="recorded items of each model to ask again")
+    parser.add_argument("--only-model", action="append", help="with --record: ask only this starter model")
     parser.add_argument("--dry-run", action="store_true", help="`real` with engines without a model")
     options = parser.parse_args()
     parts = options.only or PARTS
@@ -120,7 +129,14 @@ def main() -> int:
     if "simulated" in parts:
         measures += simulated(options.worlds)
     if "real" in parts:
-        measures += real(options.keep, options.items, options.real_seeds, dry_run=options.dry_run)
+        asking = Asking(
+            dry_run=options.dry_run,
+            afresh=options.afresh,
+            record=options.record,
+            again=options.again,
+            only=tuple(options.only_model or ()),
+        )
+        measures += real(options.keep, options.items, options.real_seeds, asking)
     versions = {"xllamacpp": version("xllamacpp"), "staffroom": version("staffroom"), "cores": os.cpu_count()}
     print(json.dumps({"benchmark": "race", "measures": measures, "versions": versions}))
     return 0 if all(row["holds"] for row in measures) else 1
@@ -331,48 +347,6 @@ BOOK = PromptBook(
     choice_end="",
     demonstrations=(),
 )
-POLICY = AgentPolicy(
-    locale="zh-TW",
-    turn_to="",
-    ai_notice="",
-    declined_text="",
-    refused_text="",
-    excerpts=0,
-    excerpt_characters=0,
-    disagreement_weight=0.0,
-    support_weight=0.0,
-    support_cosine=0.0,
-    decline_log_odds=0.0,
-    doubt_log_odds=0.0,
-    refuse_log_odds=0.0,
-    request_threshold=1.0,
-    max_tokens=1,
-    repair_locale=False,
-)
-
-
-class NoDocuments:
-    """A retriever without documents."""
-
-    digest = "none"
-
-    def search(self, question: str, limit: int) -> list[Retrieved]:
-        """Find nothing."""
-        return []
-
-    def closeness(self, question: str, texts: Sequence[str]) -> list[float]:
-        """Compare with nothing."""
-        return [0.0 for _ in texts]
-
-
-class NoGuard:
-    """A request guard that lets every exam question through."""
-
-    digest = "none"
-
-    def refuse_probability(self, request: str) -> float:
-        """Refuse nothing."""
-        return 0.0
 
 
 class BaseModelEngine(LlamaEngine):
@@ -406,11 +380,22 @@ class Lines:
         print(f"  {text}", flush=True)
 
 
-def real(folder: Path, most: int | None, seeds: int, *, dry_run: bool) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How `real` comes to its answers; see the options of the same names. only: of these models, and no race is held."""
+
+    dry_run: bool
+    afresh: bool
+    record: bool
+    again: int
+    only: tuple[str, ...]
+
+
+def real(folder: Path, most: int | None, seeds: int, asking: Asking) -> list[dict[str, Any]]:
     """Let the starter models answer every item, once, then replay the race on their answers."""
-    folder = folder / "dry-run" if dry_run else folder
+    folder = folder / "dry-run" if asking.dry_run else folder
     pack = tmmlu_pack(folder / "exam", most)
-    answers, seconds = asyncio.run(exhaustive(folder, pack, dry_run=dry_run))
+    answers, seconds = asyncio.run(exhaustive(folder, pack, asking))
     tokens = {
         name: sum(row.tokens_in + row.tokens_out for row in rows.values())
         for name, rows in answers.scores.items()
@@ -421,11 +406,13 @@ def real(folder: Path, most: int | None, seeds: int, *, dry_run: bool) -> list[d
             f"  {name}: {answers.mean(name):.4f} of {asked}; {tokens[name] / asked:.0f} tokens and "
             f"{seconds[name] / asked:.2f} s an item"
         )
+    if asking.only:
+        return []
     top = max(answers.mean(name) for name in answers.scores)
     hired = {name for name in answers.scores if answers.mean(name) == top}
     price = Decimal(1)
     entrants = [Entrant(name, price_in=price, price_out=price) for name in answers.scores]
-    kind = "dry_run" if dry_run else "real"
+    kind = "dry_run" if asking.dry_run else "real"
     measures = []
     for ending, cap in (("", pack.cap), ("_uncapped", None)):
         done = replays(answers, range(seeds), entrants, cap=cap)
@@ -441,20 +428,31 @@ def real(folder: Path, most: int | None, seeds: int, *, dry_run: bool) -> list[d
     return measures
 
 
-async def exhaustive(folder: Path, pack: ExamPack, *, dry_run: bool) -> tuple[Answers, dict[str, float]]:
-    """Return every starter's answers to every item, from `folder` where they are kept, and the seconds they took."""
+async def exhaustive(folder: Path, pack: ExamPack, asking: Asking) -> tuple[Answers, dict[str, float]]:
+    """Return every starter's answers to every item, from where they are kept or recorded, and the seconds they took."""
     home, progress = Home(folder / "home").ensure(), Lines()
     scores: dict[str, dict[str, ItemScore]] = {}
     seconds: dict[str, float] = {}
     with Database(home.database) as database:
-        sink = Responses(database)
         for starter in load_catalogue():
-            engine = FakeEngine(starter.id) if dry_run else engine_of(home, starter.id)
-            agent = examinee(starter.id, engine)
+            if asking.only and starter.id not in asking.only:
+                continue
+            engine = FakeEngine(starter.id) if asking.dry_run else engine_of(home, starter.id)
+            agent = BareCandidate(starter.id, engine, BOOK)
+            spec = {**agent.spec.as_json(), "digest": agent.spec.digest}
+            kept = Responses(database)
+            sink = RecordedAnswers(kept, starter.id, spec, () if asking.afresh else pack.items)
             progress.stage(starter.id, len(pack.items))
-            if any(sink.get(agent.spec.digest, item.digest, 0) is None for item in pack.items):
+            if len(sink):
+                print(
+                    f"  {starter.id}: {len(sink)} recorded answers, by {sink.engine.get('build')}", flush=True
+                )
+            missing = any(sink.get(agent.spec.digest, item.digest, 0) is None for item in pack.items)
+            if missing or (asking.again and len(sink)):
                 await engine.start()
             try:
+                if asking.again and len(sink):
+                    await ask_again(agent, pack, sink, asking.again)
                 evaluation = await examine(
                     agent,
                     pack.items,
@@ -467,6 +465,9 @@ async def exhaustive(folder: Path, pack: ExamPack, *, dry_run: bool) -> tuple[An
                 )
             finally:
                 await engine.close()
+                if asking.record:
+                    written = write_recorded(starter.id, spec, engine.identity.as_json(), pack.items, sink)
+                    print(f"  {starter.id}: {written} answers are recorded", flush=True)
             values = {score.item_id: score.value for score in evaluation.scores}
             scores[starter.id] = {
                 item.id: kept_score(starter.id, item, values[item.id], sink, agent.spec.digest)
@@ -476,7 +477,22 @@ async def exhaustive(folder: Path, pack: ExamPack, *, dry_run: bool) -> tuple[An
     return Answers(scores, {item.id: item.cluster for item in pack.items}), seconds
 
 
-def kept_score(name: str, item: Item, value: float, sink: Responses, agent: str) -> ItemScore:
+async def ask_again(agent: BareCandidate, pack: ExamPack, sink: RecordedAnswers, count: int) -> None:
+    """Ask some recorded items again, drawn by chance, and say how many choices are the same on this machine."""
+    known = [item for item in pack.items if sink.get(agent.spec.digest, item.digest, 0) is not None]
+    drawn = random.Random().sample(known, min(count, len(known)))
+    same = 0
+    for item in drawn:
+        answer = await agent.choose(item.input, item.choices)
+        then = sink.get(agent.spec.digest, item.digest, 0)
+        same += (
+            then is not None
+            and then.text == "ABCDEFGHIJ"[answer.probabilities.index(max(answer.probabilities))]
+        )
+    print(f"  {agent.spec.candidate}: asked again, {same} of {len(drawn)} choices are the same", flush=True)
+
+
+def kept_score(name: str, item: Item, value: float, sink: ResponseSink, agent: str) -> ItemScore:
     """Return a score with the tokens of the answer that is kept."""
     response = sink.get(agent, item.digest, 0)
     if response is None:
@@ -492,22 +508,6 @@ def engine_of(home: Home, name: str) -> Engine:
         raise SystemExit(f"{name} has no file")
     kind = LlamaEngine if (read_header(path).chat_template or "").strip() else BaseModelEngine
     return kind(path, candidate.model.digest, n_ctx=4096)
-
-
-def examinee(name: str, engine: Engine) -> DocumentAgent:
-    """Return the agent that is served, without documents."""
-    spec = AgentSpec(
-        name="tmmlu",
-        base=engine.identity.model,
-        engine=engine.identity.digest,
-        index="none",
-        prompt=BOOK.digest,
-        policy=POLICY.digest,
-        guardrails="none",
-        locale="zh-TW",
-        candidate=name,
-    )
-    return DocumentAgent(spec, engine, NoDocuments(), BOOK, POLICY, NoGuard())
 
 
 def tmmlu_pack(folder: Path, most: int | None) -> ExamPack:

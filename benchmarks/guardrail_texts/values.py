@@ -88,7 +88,9 @@ def styled(text: str, rng: random.Random, *spaced: str) -> str:
     if draw < 0.8 and spaced:
         return rng.choice(spaced)
     if draw < 0.88:
-        return "".join(chr(ord(sign) + 0xFEE0) if sign.isascii() and sign.isalnum() else sign for sign in text)
+        return "".join(
+            chr(ord(sign) + 0xFEE0) if sign.isascii() and sign.isalnum() else sign for sign in text
+        )
     if draw < 0.92:
         return "".join(HAN_DIGITS[int(sign)] if sign.isascii() and sign.isdigit() else sign for sign in text)
     if draw < 0.96:
@@ -110,7 +112,13 @@ def identity(rng: random.Random, second: str) -> str:
 def national_id(rng: random.Random) -> str:
     """Return a national identity number."""
     value = identity(rng, rng.choice("12"))
-    return styled(value, rng, f"{value[0]}-{value[1:]}", f"{value[0]} {value[1:]}", f"{value[:4]} {value[4:7]} {value[7:]}")
+    return styled(
+        value,
+        rng,
+        f"{value[0]}-{value[1:]}",
+        f"{value[0]} {value[1:]}",
+        f"{value[:4]} {value[4:7]} {value[7:]}",
+    )
 
 
 def arc(rng: random.Random) -> str:
@@ -121,7 +129,10 @@ def arc(rng: random.Random) -> str:
 
 def business_sum(value: str) -> int:
     """Return the sum of the digits of the weighted digits."""
-    return sum(sum(divmod(int(digit) * weight, 10)) for digit, weight in zip(value, (1, 2, 1, 2, 1, 2, 4, 1), strict=True))
+    return sum(
+        sum(divmod(int(digit) * weight, 10))
+        for digit, weight in zip(value, (1, 2, 1, 2, 1, 2, 4, 1), strict=True)
+    )
 
 
 def is_business(value: str) -> bool:
@@ -147,7 +158,11 @@ def mobile(rng: random.Random) -> str:
     return styled(
         value,
         rng,
-        *(f"{value[:4]}-{value[4:7]}-{value[7:]}", f"{value[:4]}-{value[4:]}", f"{value[:4]} {value[4:7]} {value[7:]}"),
+        *(
+            f"{value[:4]}-{value[4:7]}-{value[7:]}",
+            f"{value[:4]}-{value[4:]}",
+            f"{value[:4]} {value[4:7]} {value[7:]}",
+        ),
         *(f"+886 {value[1:4]} {value[4:7]} {value[7:]}", f"+886-{value[1:4]}-{value[4:]}", f"886{value[1:]}"),
         f"{value[:4]}.{value[4:7]}.{value[7:]}",
     )
@@ -179,7 +194,9 @@ def landline(rng: random.Random) -> str:
             f"+886 {area[1:]} {head} {tail}",
         ]
     )
-    extension = rng.choice(["", "", "", f"#{digits(rng, 3)}", f"分機{digits(rng, 2)}", f" ext. {digits(rng, 3)}"])
+    extension = rng.choice(
+        ["", "", "", f"#{digits(rng, 3)}", f"分機{digits(rng, 2)}", f" ext. {digits(rng, 3)}"]
+    )
     return written + (extension if written.isascii() or "分" in extension else "")
 
 
@@ -191,7 +208,9 @@ def passport(rng: random.Random) -> str:
 def health_card(rng: random.Random) -> str:
     """Return a number of a health insurance card."""
     value = "0000" + digits(rng, 8)
-    return styled(value, rng, f"{value[:4]} {value[4:8]} {value[8:]}", f"{value[:4]}-{value[4:8]}-{value[8:]}")
+    return styled(
+        value, rng, f"{value[:4]} {value[4:8]} {value[8:]}", f"{value[:4]}-{value[4:8]}-{value[8:]}"
+    )
 
 
 def plate(rng: random.Random) -> str:
@@ -202,13 +221,29 @@ def plate(rng: random.Random) -> str:
 
     value = rng.choice(
         [
-            *(f"{letters(3)}-{digits(rng, 4)}", f"{letters(3)}-{digits(rng, 4)}", f"{letters(2)}-{digits(rng, 4)}"),
-            *(f"{digits(rng, 4)}-{letters(2)}", f"{letters(3)}-{digits(rng, 3)}", f"{digits(rng, 3)}-{letters(3)}"),
+            *(
+                f"{letters(3)}-{digits(rng, 4)}",
+                f"{letters(3)}-{digits(rng, 4)}",
+                f"{letters(2)}-{digits(rng, 4)}",
+            ),
+            *(
+                f"{digits(rng, 4)}-{letters(2)}",
+                f"{letters(3)}-{digits(rng, 3)}",
+                f"{digits(rng, 3)}-{letters(3)}",
+            ),
             f"{letters(1)}{digits(rng, 1)}-{digits(rng, 4)}",
         ]
     )
     draw = rng.random()
-    return value if draw < 0.7 else value.replace("-", "") if draw < 0.8 else value.replace("-", " ") if draw < 0.9 else value.lower()
+    return (
+        value
+        if draw < 0.7
+        else value.replace("-", "")
+        if draw < 0.8
+        else value.replace("-", " ")
+        if draw < 0.9
+        else value.lower()
+    )
 
 
 def address(rng: random.Random) -> str:
@@ -231,10 +266,27 @@ def address(rng: random.Random) -> str:
         if rng.random() < 0.4:
             road += f"{rng.randrange(1, 40)}弄"
     number = rng.randrange(1, 600)
-    house = rng.choice([f"{number}號", f"{number}號", f"{number}之{rng.randrange(1, 9)}號", f"{number}-{rng.randrange(1, 9)}號"])
+    house = rng.choice(
+        [
+            f"{number}號",
+            f"{number}號",
+            f"{number}之{rng.randrange(1, 9)}號",
+            f"{number}-{rng.randrange(1, 9)}號",
+        ]
+    )
     if rng.random() < 0.1:
         house = rng.choice(["十二號", "一百零八號", "三十五之二號", "二十號"])
-    floor = rng.choice(["", "", f"{rng.randrange(2, 20)}樓", f"{rng.randrange(2, 20)}樓之{rng.randrange(1, 9)}", "三樓", "B1", "5F"])
+    floor = rng.choice(
+        [
+            "",
+            "",
+            f"{rng.randrange(2, 20)}樓",
+            f"{rng.randrange(2, 20)}樓之{rng.randrange(1, 9)}",
+            "三樓",
+            "B1",
+            "5F",
+        ]
+    )
     written = place + road + house + floor
     draw = rng.random()
     if draw < 0.1 and place:
@@ -247,7 +299,9 @@ def address(rng: random.Random) -> str:
 def address_en(rng: random.Random) -> str:
     """Return an address of Taiwan in English."""
     district, city = rng.choice(CITIES_EN)
-    floor = rng.choice(["", f"{rng.randrange(2, 20)}F., ", f"{rng.randrange(2, 9)}F.-{rng.randrange(1, 5)}, "])
+    floor = rng.choice(
+        ["", f"{rng.randrange(2, 20)}F., ", f"{rng.randrange(2, 9)}F.-{rng.randrange(1, 5)}, "]
+    )
     lane = rng.choice(["", "", f"Ln. {rng.randrange(1, 300)}, "])
     section = rng.choice(["", f"Sec. {rng.randrange(1, 6)}, "])
     kind = rng.choice(["Rd.", "St.", "Road"])
@@ -274,8 +328,23 @@ def with_luhn(body: str) -> str:
 def card(rng: random.Random) -> str:
     """Return the number of a payment card of a range that an issuer has."""
     start, length = rng.choice(
-        [("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("3528", 16), ("3589", 16), ("34", 15), ("37", 15)]
-        + [("6011", 16), ("65", 16), ("36", 14), ("62", 16), ("4", 16), ("53", 16)]
+        [
+            ("4", 16),
+            ("51", 16),
+            ("55", 16),
+            ("2221", 16),
+            ("2720", 16),
+            ("3528", 16),
+            ("3589", 16),
+            ("34", 15),
+            ("37", 15),
+            ("6011", 16),
+            ("65", 16),
+            ("36", 14),
+            ("62", 16),
+            ("4", 16),
+            ("53", 16),
+        ]
     )
     value = with_luhn(start + digits(rng, length - len(start) - 1))
     if length == 16:
@@ -306,7 +375,15 @@ def iban(rng: random.Random) -> str:
     value = f"{country}{98 - iban_remainder(country + '00' + body):02d}{body}"
     spaced = " ".join(value[place : place + 4] for place in range(0, len(value), 4))
     draw = rng.random()
-    return spaced if draw < 0.5 else value if draw < 0.85 else value.lower() if draw < 0.92 else spaced.replace(" ", "-")
+    return (
+        spaced
+        if draw < 0.5
+        else value
+        if draw < 0.85
+        else value.lower()
+        if draw < 0.92
+        else spaced.replace(" ", "-")
+    )
 
 
 def off_by_one(make: Callable[[random.Random], str]) -> Maker:
@@ -338,7 +415,12 @@ def bad_iban(rng: random.Random) -> str:
 def order(rng: random.Random) -> str:
     """Return an order number."""
     return rng.choice(
-        [f"TW{digits(rng, 10)}", f"2026{digits(rng, 10)}", f"{rng.choice('ABKP')}{digits(rng, 9)}", f"{digits(rng, 3)}-{digits(rng, 7)}"]
+        [
+            f"TW{digits(rng, 10)}",
+            f"2026{digits(rng, 10)}",
+            f"{rng.choice('ABKP')}{digits(rng, 9)}",
+            f"{digits(rng, 3)}-{digits(rng, 7)}",
+        ]
     )
 
 
@@ -351,7 +433,13 @@ def a_date(rng: random.Random) -> str:
     """Return a date in one of many notations."""
     day = calendar(rng)
     return rng.choice(
-        [f"{day:%Y-%m-%d}", f"{day:%Y/%m/%d}", f"{day:%Y%m%d}", f"{day:%d.%m.%Y}", f"{day.year}年{day.month}月{day.day}日"]
+        [
+            f"{day:%Y-%m-%d}",
+            f"{day:%Y/%m/%d}",
+            f"{day:%Y%m%d}",
+            f"{day:%d.%m.%Y}",
+            f"{day.year}年{day.month}月{day.day}日",
+        ]
     )
 
 
@@ -360,15 +448,26 @@ def roc_date(rng: random.Random) -> str:
     day = calendar(rng)
     year = day.year - 1911
     return rng.choice(
-        [f"民國{year}年{day.month}月{day.day}日", f"{year}.{day.month:02d}.{day.day:02d}", f"{year:03d}{day.month:02d}{day.day:02d}"]
-        + [f"{year}/{day.month}/{day.day}", f"民國九十{HAN_DIGITS[rng.randrange(1, 10)]}年{HAN_DIGITS[rng.randrange(1, 10)]}月五日"]
+        [
+            f"民國{year}年{day.month}月{day.day}日",
+            f"{year}.{day.month:02d}.{day.day:02d}",
+            f"{year:03d}{day.month:02d}{day.day:02d}",
+            f"{year}/{day.month}/{day.day}",
+            f"民國九十{HAN_DIGITS[rng.randrange(1, 10)]}年{HAN_DIGITS[rng.randrange(1, 10)]}月五日",
+        ]
     )
 
 
 def article(rng: random.Random) -> str:
     """Return the place of a rule in a statute."""
     number = rng.randrange(1, 1200)
-    return rng.choice([f"第{number}條", f"第{number}條之{rng.randrange(1, 9)}第{rng.randrange(1, 5)}項", "第一百八十四條第一項"])
+    return rng.choice(
+        [
+            f"第{number}條",
+            f"第{number}條之{rng.randrange(1, 9)}第{rng.randrange(1, 5)}項",
+            "第一百八十四條第一項",
+        ]
+    )
 
 
 def case_number(rng: random.Random) -> str:
@@ -432,7 +531,9 @@ HARMLESS: Mapping[str, Maker] = {
     "docno": document_number,
     "isbn": with_isbn,
     "imei": lambda rng: with_luhn("35" + digits(rng, 12)),
-    "model": lambda rng: f"{rng.choice(['HP', 'RAS', 'FT', 'LBP'])}-{digits(rng, 4)}{rng.choice(['', 'W', 'NB'])}",
+    "model": lambda rng: (
+        f"{rng.choice(['HP', 'RAS', 'FT', 'LBP'])}-{digits(rng, 4)}{rng.choice(['', 'W', 'NB'])}"
+    ),
     "route": lambda rng: rng.choice(["307", "藍15", "235", "9117", "紅32"]),
     "time": lambda rng: f"{rng.randrange(0, 24):02d}:{rng.randrange(0, 60):02d}",
     "percent": lambda rng: f"{rng.randrange(1, 99)}.{digits(rng, 2)}%",

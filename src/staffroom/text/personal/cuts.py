@@ -6,7 +6,7 @@ punctuation, the next plain word, or eight plain Chinese characters, and never m
 
 A place is a cut
 1. behind a mark that ends a clause (。，、！\\n …);
-2. behind the blank after a plain word, where none of the 48 characters before is a digit or an @;
+2. behind the blank after a plain word, where none of the 60 characters before is a digit or an @;
 3. between Chinese characters, where eight on each side are plain: no part of an address, no numeral.
 """
 
@@ -27,7 +27,7 @@ _CUT = re.compile(
 )
 _BUSY = re.compile(r"[\d@＠]")
 _PLAIN_BEFORE = re.compile(rf"(?:{_PLAIN}){{{_AHEAD}}}")
-_BLANK_REACH = 48
+_BLANK_REACH = 60
 
 
 def cuts(text: str, start: int = 0) -> Iterator[int]:

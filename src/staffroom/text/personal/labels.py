@@ -26,10 +26,8 @@ _LABEL = re.compile(rf"(?P<person>{_PERSON})|(?P<serial>{_SERIAL})", re.IGNORECA
 
 def is_serial(text: str, start: int) -> bool:
     """Say whether the last word that names the number at `start` names a serial, an order or a case."""
-    last = None
-    for last in _LABEL.finditer(_before(text, start)):
-        pass
-    return last is not None and last.group("serial") is not None
+    named = [match.lastgroup for match in _LABEL.finditer(_before(text, start))]
+    return named[-1:] == ["serial"]
 
 
 def named_near(text: str, start: int, end: int, names: re.Pattern[str], after: int = _AFTER) -> bool:

@@ -9,7 +9,9 @@ __all__ = ["find_emails"]
 
 # Read from the @ backwards.
 _LOCAL = re.compile(r"[A-Za-z0-9_+-](?:[A-Za-z0-9._%+'-]{0,62}[A-Za-z0-9])?")
-_DOMAIN = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])")
+_DOMAIN = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+)
 
 
 def find_emails(text: str) -> Iterator[Span]:

@@ -30,7 +30,8 @@ _LOCAL = re.compile(
 )
 _EXTENSION = re.compile(r" ?(?:#|分機|轉|,? ?ext(?:ension)?\.?) ?:?[0-9]{1,6}(?![0-9])", re.IGNORECASE)
 _NAMES = re.compile(
-    r"電話|市話|專線|傳真|聯絡|撥|來電|洽|分機|\btel\b|\bfax\b|\bphone\b|\bcall\b|\bhome\b|\btelefon|هاتف", re.IGNORECASE
+    r"電話|市話|專線|傳真|聯絡|撥|來電|洽|分機|\btel\b|\bfax\b|\bphone\b|\bcall\b|\bhome\b|\btelefon|هاتف",
+    re.IGNORECASE,
 )
 _DIGITS = re.compile(r"[^0-9]")
 _AREA = re.compile(r"0(?:2|3|37|4|49|5|6|7|8|82|826|836|89)")
@@ -59,7 +60,9 @@ def find_landlines(text: str) -> Iterator[Span]:
         yield Span(match.start(), more.end() if more else match.end(), value)
     for match in _LOCAL.finditer(text):
         more = _EXTENSION.match(text, match.end())
-        yield Span(match.start("number"), more.end() if more else match.end(), _DIGITS.sub("", match["number"]))
+        yield Span(
+            match.start("number"), more.end() if more else match.end(), _DIGITS.sub("", match["number"])
+        )
 
 
 def _national(written: str) -> str:

@@ -38,6 +38,8 @@ _TOKEN = re.compile(
     r"|xox[abeoprs]-[A-Za-z0-9-]{10,200}|hf_[A-Za-z0-9]{30,60}|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,300}"
     r"|SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{32,64}|AGE-SECRET-KEY-1[0-9A-Z]{50,60}|dop_v1_[0-9a-f]{64}"
     r"|eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,1000}"
+    # A long first part alone: the rest may still be on its way.
+    r"|eyJ[A-Za-z0-9_-]{200,2000}"
     r")"
 )
 _BEARER = re.compile(r"\b[Bb]earer[ \t]+(?P<value>[A-Za-z0-9._~+/-]{20,2000}=*)")

@@ -105,6 +105,11 @@ class DocumentAgent:
         return self._policy
 
     @property
+    def text_guard(self) -> TextGuard:
+        """Its guardrails, for whoever passes texts of this worker through without the agent."""
+        return self._rails
+
+    @property
     def retriever(self) -> Retriever:
         """What finds its excerpts."""
         return self._retriever

@@ -26,7 +26,7 @@ def guard_excerpts(
             PersonalRail(plan, Stage.RETRIEVAL, KnownContacts(plan.known)),
             SecretRail(plan, Stage.RETRIEVAL),
         )
-        edits = [edit for rail in rails if rail.may(item.text) for edit in rail.judge("", item.text)]
+        edits = [edit for rail in rails if rail.may("", item.text) for edit in rail.judge("", item.text)]
         text = item.text
         for edit in edits:
             tally.note(edit.guardrail, Stage.RETRIEVAL, edit.verdict, edit.reason)

@@ -45,7 +45,7 @@ class PersonalRail:
             if (self._identifiers if kind in IDENTIFIERS else self._contacts) is not Verdict.ALLOW
         )
 
-    def may(self, text: str) -> bool:
+    def may(self, before: str, text: str) -> bool:
         """Say whether the text has a digit, an @ or the like."""
         return bool(self._kinds) and may_hold_personal(text)
 

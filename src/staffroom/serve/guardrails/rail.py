@@ -32,7 +32,7 @@ class Edit:
 class Rail(Protocol):
     """One guardrail on one text."""
 
-    def may(self, text: str) -> bool:
+    def may(self, before: str, text: str) -> bool:
         """Say quickly whether a text can hold a finding; true for the whole where it is true for a part."""
         ...
 

@@ -23,7 +23,7 @@ class SecretRail:
         self._in_block = False
         self._in_token = False
 
-    def may(self, text: str) -> bool:
+    def may(self, before: str, text: str) -> bool:
         """Say whether a secret can begin or go on in the text."""
         return self._verdict is not Verdict.ALLOW and (
             self._in_block or self._in_token or _MAYBE.search(text) is not None

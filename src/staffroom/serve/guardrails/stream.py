@@ -51,13 +51,15 @@ class GuardedStream:
         ends = list(self._ends(final))
         if not ends:
             return ""
-        held = self._text[self._done : ends[-1]]
-        if len(held) <= LONGEST_PIECE and not any(rail.may(held) for rail in self._rails):
+        before, held = self._before(), self._text[self._done : ends[-1]]
+        # Most of most texts can hold nothing, and is let go without being looked at piece by piece.
+        busy = [rail for rail in self._rails if rail.may(before, held)]
+        if not busy:
             self._done = ends[-1]
             served.append(held)
         else:
             for end in ends:
-                served.append(self._judge(self._text[max(0, self._done - _BEFORE) : self._done], end))
+                served.append(self._judge(busy, end))
                 if self.blocked:
                     break
         forget = max(0, self._done - _BEFORE)
@@ -91,10 +93,13 @@ class GuardedStream:
                     place = edit.start
         return place
 
-    def _judge(self, before: str, end: int) -> str:
-        piece = self._text[self._done : end]
+    def _before(self) -> str:
+        return self._text[max(0, self._done - _BEFORE) : self._done]
+
+    def _judge(self, rails: Sequence[Rail], end: int) -> str:
+        before, piece = self._before(), self._text[self._done : end]
         self._done = end
-        edits = [edit for rail in self._rails if rail.may(piece) for edit in rail.judge(before, piece)]
+        edits = [edit for rail in rails if rail.may(before, piece) for edit in rail.judge(before, piece)]
         for edit in edits:
             if not edit.silent and edit.verdict is not Verdict.ALLOW:
                 self._tally.note(edit.guardrail, self._stage, edit.verdict, edit.reason)

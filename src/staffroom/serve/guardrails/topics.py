@@ -16,6 +16,7 @@ from staffroom.text.personal.fold import fold
 __all__ = ["TopicRail", "WordList"]
 
 _WORD = re.compile(r"[^\W_]+")
+_PART = re.compile(r"^[^\W_\u4e00-\u9fff]+")
 _HAN = re.compile(r"[一-鿿]")
 
 
@@ -49,9 +50,12 @@ class TopicRail:
         # There is nothing to put in a topic's place, so masking it is ending before it.
         self._verdict = Verdict.BLOCK if verdict is Verdict.MASK else verdict
 
-    def may(self, text: str) -> bool:
-        """Say whether there is a topic to look for."""
-        return bool(self._topics and text) and self._verdict is not Verdict.ALLOW
+    def may(self, before: str, text: str) -> bool:
+        """Say whether a text, with what stood before it, has a word of a topic."""
+        if not self._topics or self._verdict is Verdict.ALLOW:
+            return False
+        plain = _plain(_from_a_word(before) + text)
+        return any(words.among(plain) for _, words in self._topics)
 
     def peek(self, before: str, piece: str) -> list[Edit]:
         """Return nothing: a topic is found in what stood before and the piece together."""
@@ -59,12 +63,18 @@ class TopicRail:
 
     def judge(self, before: str, piece: str) -> list[Edit]:
         """Return one finding for each topic that the piece, with what stood before it, is the first to name."""
-        plain = _plain(before + piece)
-        named = [(name, words) for name, words in self._topics if words.among(plain)]
-        if named and before:
-            earlier = _plain(before)
-            named = [(name, words) for name, words in named if not words.among(earlier)]
-        return [Edit(0, len(piece), "forbidden_topics", self._verdict, name) for name, _ in named]
+        before = _from_a_word(before)
+        plain, earlier = _plain(before + piece), _plain(before)
+        return [
+            Edit(0, len(piece), "forbidden_topics", self._verdict, name)
+            for name, words in self._topics
+            if words.among(plain) and not words.among(earlier)
+        ]
+
+
+def _from_a_word(before: str) -> str:
+    """Return what stood before from its first whole word on: its beginning may be the end of one (anti|war)."""
+    return _PART.sub("", before, count=1)
 
 
 def _plain(text: str) -> str:

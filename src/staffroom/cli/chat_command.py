@@ -89,13 +89,21 @@ def _require_permit(terminal: Terminal, worker: OpenWorker, alias: str) -> None:
 async def _ask(worker: OpenWorker, alias: str, turns: Sequence[ChatTurn], terminal: Terminal) -> AgentAnswer:
     """Return the answer, streaming it where a person reads; a permit that goes ends it at the next piece."""
 
+    shown = ""
+
     def on_text(piece: str) -> None:
+        nonlocal shown
         _require_permit(terminal, worker, alias)
+        shown += piece
         if not terminal.as_json:
             terminal.write(piece)
 
     _require_permit(terminal, worker, alias)
-    return await worker.agent.answer(turns, on_text=on_text)
+    answer = await worker.agent.answer(turns, on_text=on_text)
+    # The citation's mark and what the charter requires stand behind what was streamed.
+    if not terminal.as_json:
+        terminal.write(answer.text[len(shown.rstrip()) :])
+    return answer
 
 
 def _answer_once(terminal: Terminal, loop: WorkLoop, worker: OpenWorker, alias: str, question: str) -> None:

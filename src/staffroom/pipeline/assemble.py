@@ -14,11 +14,13 @@ from staffroom.engine.fake import FakeEngine
 from staffroom.engine.llama import LlamaEngine
 from staffroom.engine.openai import OpenAIEngine
 from staffroom.engine.protocols import Engine
+from staffroom.onboard.guardrails import guardrail_plan
 from staffroom.onboard.prompt import agent_policy, prompt_book
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.records.agent import AgentSpec
 from staffroom.records.digests import digest_value
 from staffroom.records.errors import StaffroomError
+from staffroom.records.guardrails import GuardrailPlan
 from staffroom.records.job_description import JobDescription
 from staffroom.records.models import Candidate
 from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, RequestGuardModel
@@ -30,7 +32,9 @@ from staffroom.store import Home
 __all__ = ["Assembly", "assemble", "assemblies_of", "engine_for", "index_path", "make_embedder", "spec_of"]
 
 GUARDRAILS_VERSION = 3
-"""Counted up when `serve.grounding`, `serve.doubt`, `serve.verdict` or `text.locale` come to judge differently."""
+"""Counted up when `serve.grounding`, `serve.doubt`, `serve.verdict` or `text.locale` come to judge differently.
+
+What a plan looks for has versions of its own (`records.guardrails`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Assembly:
     book: PromptBook
     policy: AgentPolicy
     guard: RequestGuardModel
+    guardrails: GuardrailPlan
 
     def as_json(self) -> dict[str, Any]:
         """Return the assembly as JSON data."""
@@ -59,6 +64,7 @@ class Assembly:
             "book": self.book.as_json(),
             "policy": self.policy.as_json(),
             "guard": self.guard.as_json(),
+            "guardrails": self.guardrails.as_json(),
         }
 
     @classmethod
@@ -76,6 +82,10 @@ class Assembly:
             book=PromptBook(**{**book, "demonstrations": shown}),
             policy=AgentPolicy(**data["policy"]),
             guard=RequestGuardModel.from_json(data["guard"]),
+            # A release from before there was a plan goes on as it was examined: without one.
+            guardrails=GuardrailPlan.from_json(data["guardrails"])
+            if "guardrails" in data
+            else GuardrailPlan(data["locale"]),
         )
 
 
@@ -89,6 +99,7 @@ def assemblies_of(
 ) -> dict[str, Assembly]:
     """Return what each candidate's agent is made of, before its leaning is known; by candidate id."""
     book, policy, model = prompt_book(job), agent_policy(job), RequestGuardModel.from_json(guard)
+    plan = guardrail_plan(job)
     return {
         candidate.id: Assembly(
             name=job.name,
@@ -100,6 +111,7 @@ def assemblies_of(
             book=book,
             policy=policy,
             guard=model,
+            guardrails=plan,
         )
         for candidate in candidates
     }
@@ -154,6 +166,7 @@ def assemble(
         book=assembly.book,
         policy=assembly.policy,
         guard=EmbeddingRequestGuard(assembly.guard, embedder),
+        plan=assembly.guardrails,
     )
 
 
@@ -177,10 +190,20 @@ def spec_of(assembly: Assembly, engine: Engine) -> AgentSpec:
         index=assembly.index,
         prompt=assembly.book.digest,
         policy=assembly.policy.digest,
-        guardrails=digest_value(
-            {"request_guard": assembly.guard.digest, "version": GUARDRAILS_VERSION, "locale": assembly.locale}
-        ),
+        guardrails=_guardrails_digest(assembly),
         locale=assembly.locale,
         candidate=candidate.id,
     )
     return replace(spec, base="fake") if assembly.dry_run else spec
+
+
+def _guardrails_digest(assembly: Assembly) -> str:
+    """Return the digest of all that guards an agent's requests and answers."""
+    guards = {
+        "request_guard": assembly.guard.digest,
+        "version": GUARDRAILS_VERSION,
+        "locale": assembly.locale,
+    }
+    if assembly.guardrails.rules:
+        guards["plan"] = assembly.guardrails.digest
+    return digest_value(guards)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from staffroom.records.digests import digest_value
+from staffroom.records.guardrails import Ruling
 
 __all__ = [
     "AgentAnswer",
@@ -117,7 +118,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AgentAnswer:
-    """An answer as served, with the raw text beside it and the reason of every automatic choice."""
+    """An answer as served, with the raw text beside it and the reason of every automatic choice.
+
+    rulings: what the guardrails did, from the request to the served text.
+    """
 
     text: str
     raw_text: str
@@ -128,6 +132,7 @@ class AgentAnswer:
     tokens_in: int = 0
     tokens_out: int = 0
     details: dict[str, Any] = field(default_factory=dict, compare=False)
+    rulings: tuple[Ruling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

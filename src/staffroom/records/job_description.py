@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from staffroom.records.guardrail_settings import ForbiddenTopic, GuardrailSettings, RequiredPhrase
 from staffroom.records.tasks import Task
 
 __all__ = [
@@ -41,6 +42,12 @@ class Charter(_Strict):
     )
     ai_notice: str = Field(description="The notice that one talks to an AI.", min_length=4)
     refuse: tuple[str, ...] = Field((), description="Kinds of request that are refused, in plain language.")
+    forbidden_topics: tuple[ForbiddenTopic, ...] = Field(
+        (), description="Topics by their words: a request with one is refused, an answer ends before one."
+    )
+    required_phrases: tuple[RequiredPhrase, ...] = Field(
+        (), description="Texts that answers must contain, word for word."
+    )
     repair_locale: bool = Field(
         True,
         description="Repair script and regional wording of answers to the job's locale. "
@@ -90,6 +97,7 @@ class Policy(_Strict):
     retention_days: int = Field(
         180, ge=1, description="Days that duty records are kept (at least 180 for regulated use)."
     )
+    guardrails: GuardrailSettings = GuardrailSettings()
     skip_bad_documents: bool = Field(
         False, description="Go on without documents that cannot be read, naming each."
     )

@@ -1,12 +1,13 @@
 """The assembled agent: what the exam asks and the gateway serves is this one class.
 
 An answer comes about in this order; every automatic choice leaves its reason in the answer:
-1. guard the request: refuse what the charter refuses, before any document is looked at;
-2. retrieve excerpts;
+1. guard the request: mask what the model needs not see, refuse what the charter refuses, before any document is looked at;
+2. retrieve excerpts, and mask what they should not show;
 3. let the model say in one token whether the excerpts answer, do not answer, or the request is to be refused;
    decline where its doubt, with that of the retrieval, is too great, or where no excerpt can hold the answer;
-4. generate, sentence by sentence; a sentence with a number that stands in no excerpt is not released;
-5. repair script and wording to the locale where the charter says so; attach citations.
+4. generate, sentence by sentence; a sentence with a number or a quotation that stands in no excerpt is not released;
+5. repair script and wording to the locale where the charter says so; let the guardrails mask or end what is served;
+6. attach citations and the phrases that the charter requires.
 
 It does not know who asks, what it costs, or that there are exams. It does not protect against a model that
 words a falsehood without numbers.
@@ -28,14 +29,16 @@ from staffroom.records.agent import (
     Outcome,
     Retrieved,
 )
+from staffroom.records.guardrails import GuardrailPlan, Stage, Verdict
 from staffroom.records.policy import AgentPolicy, PromptBook
 from staffroom.records.protocols import Retriever, TextListener
 from staffroom.serve.doubt import disagreement, missing_quantity, possible_answers
-from staffroom.serve.grounding import Grounding, cite, excerpt_window, plain_marks, split_sentence
+from staffroom.serve.grounding import Grounding, cite, excerpt_window, split_sentence
+from staffroom.serve.guardrails import GuardModel, Tally, TextGuard, guard_excerpts
 from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
 from staffroom.serve.overlay import OverlaidRetriever
+from staffroom.serve.released import ReleasedText
 from staffroom.serve.verdict import VerdictOdds, read_verdict
-from staffroom.text.locale import repair
 
 __all__ = ["DocumentAgent", "RequestGuard"]
 
@@ -78,6 +81,8 @@ class DocumentAgent:
         book: PromptBook,
         policy: AgentPolicy,
         guard: RequestGuard,
+        plan: GuardrailPlan | None = None,
+        guard_model: GuardModel | None = None,
     ) -> None:
         self._spec = spec
         self._engine = engine
@@ -85,6 +90,8 @@ class DocumentAgent:
         self._book = book
         self._policy = policy
         self._guard = guard
+        self._rails = TextGuard(plan or GuardrailPlan(policy.locale))
+        self._guard_model = guard_model
         self._root = ""
 
     @property
@@ -98,6 +105,11 @@ class DocumentAgent:
         return self._policy
 
     @property
+    def text_guard(self) -> TextGuard:
+        """Its guardrails, for whoever passes texts of this worker through without the agent."""
+        return self._rails
+
+    @property
     def retriever(self) -> Retriever:
         """What finds its excerpts."""
         return self._retriever
@@ -105,7 +117,16 @@ class DocumentAgent:
     def reading(self, excerpts: Sequence[Retrieved]) -> "DocumentAgent":
         """Return the same agent, which finds these excerpts first whatever it is asked."""
         found = OverlaidRetriever(self._retriever, excerpts)
-        agent = DocumentAgent(self._spec, self._engine, found, self._book, self._policy, self._guard)
+        agent = DocumentAgent(
+            self._spec,
+            self._engine,
+            found,
+            self._book,
+            self._policy,
+            self._guard,
+            self._rails.plan,
+            self._guard_model,
+        )
         agent._root = self._root
         return agent
 
@@ -113,11 +134,21 @@ class DocumentAgent:
         self, turns: Sequence[ChatTurn], *, seed: int = 0, on_text: TextListener | None = None
     ) -> AgentAnswer:
         """Answer the last user turn; `on_text` gets the served text sentence by sentence."""
+        tally = Tally()
+        answer = await self._answer(turns, seed, on_text, tally)
+        return replace(answer, rulings=tally.rulings)
+
+    async def _answer(
+        self, turns: Sequence[ChatTurn], seed: int, on_text: TextListener | None, tally: Tally
+    ) -> AgentAnswer:
+        turns, forbidden = await self._guarded(turns, tally)
+        if forbidden:
+            return self._fixed(Outcome.REFUSED, f"guardrail {forbidden}", (), 0, on_text, {})
         question = turns[-1].content.strip()[:_QUESTION_CHARACTERS]
         risk = await asyncio.to_thread(self._guard.refuse_probability, question)
         if risk >= self._policy.request_threshold:
             return self._fixed(Outcome.REFUSED, f"request guard {risk:.2f}", (), 0, on_text, {"guard": risk})
-        asked = await self._ask(turns, question)
+        asked = await self._ask(turns, question, tally)
         seen = await self._engine.next_token(asked.prompt)
         odds = read_verdict(seen.log_probabilities, self._book)
         odds = odds.above(self._policy.nothing_middle, self._policy.refuse_middle)
@@ -130,7 +161,7 @@ class DocumentAgent:
         if outcome is not Outcome.ANSWERED:
             return self._fixed(outcome, reason, asked.found, seen.tokens_in, on_text, details)
         asked = replace(asked, tokens_in=seen.tokens_in)
-        return await self._generate(asked, seed, on_text, details, reason)
+        return await self._generate(asked, seed, on_text, details, reason, tally)
 
     async def verdict(self, excerpts: str, question: str) -> VerdictOdds:
         """Return the odds of the verdict words where these excerpts are shown, as the model gives them."""
@@ -142,7 +173,8 @@ class DocumentAgent:
     async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
         """Return option probabilities averaged over the cyclic orders of the options."""
         del seed  # greedy: one token, no sampling
-        found = await asyncio.to_thread(self._retriever.search, question, self._policy.excerpts)
+        question = self._rails.examine(Stage.INPUT, question).text or question
+        found, _ = await self._found(question)
         root = await self._rooted()
         text = self._book.choice.format(excerpts=self._excerpts(found), question=question)
         shared = await self._shared_prefix(root, text)
@@ -194,13 +226,42 @@ class DocumentAgent:
         distance = policy.support_cosine - closest
         return policy.disagreement_weight * disagreement(asked.found) + policy.support_weight * distance
 
-    async def _ask(self, turns: Sequence[ChatTurn], question: str) -> _Asked:
+    async def _guarded(self, turns: Sequence[ChatTurn], tally: Tally) -> tuple[list[ChatTurn], str]:
+        """Return the turns as the model may see them, and why the last one is refused, or an empty string."""
+        shown: list[ChatTurn] = []
+        for turn in turns[-2 * _HISTORY_TURNS - 1 : -1]:
+            # What was said before has been ruled on before: it is masked, and not counted again.
+            shown.append(replace(turn, content=self._rails.examine(Stage.INPUT, turn.content).text))
+        examined = self._rails.examine(Stage.INPUT, turns[-1].content[: 2 * _QUESTION_CHARACTERS])
+        tally.add(examined.rulings)
+        forbidden = examined.blocked or await self._forbidden(Stage.INPUT, examined.text, tally)
+        return [*shown, replace(turns[-1], content=examined.text)], forbidden
+
+    async def _forbidden(self, stage: Stage, text: str, tally: Tally) -> str:
+        """Ask the guard model, where there is one; returns why the text ends here, or an empty string."""
+        if self._guard_model is None:
+            return ""
+        verdict, reason = await self._guard_model.judge(stage, text)
+        if verdict is not Verdict.ALLOW:
+            tally.note("guard_model", stage, verdict, reason)
+        return f"guard_model: {reason}" if verdict in (Verdict.BLOCK, Verdict.MASK) else ""
+
+    async def _found(self, sought: str) -> tuple[tuple[Retrieved, ...], Tally]:
+        """Return the excerpts for a question as they may be shown."""
+        found = await asyncio.to_thread(self._retriever.search, sought, self._policy.excerpts)
+        kept, rulings = guard_excerpts(self._rails.plan, found)
+        tally = Tally()
+        tally.add(rulings)
+        return kept, tally
+
+    async def _ask(self, turns: Sequence[ChatTurn], question: str, tally: Tally) -> _Asked:
         history = _history(turns[:-1])
         sought = question
         if len(question) < _SHORT_FOLLOW_UP:
             earlier = [turn.content for turn in history if turn.role == "user"]
             sought = "\n".join([*earlier[-1:], question])[-_QUESTION_CHARACTERS:]
-        found = await asyncio.to_thread(self._retriever.search, sought, self._policy.excerpts)
+        found, ruled = await self._found(sought)
+        tally.add(ruled.rulings)
         shown = self._excerpts(found)
         text = self._book.question.format(excerpts=shown, question=question)
         root = await self._rooted()
@@ -212,7 +273,7 @@ class DocumentAgent:
         # Verdict and answer both go on from the question: what is before is read once.
         end = whole.rfind(question) + len(question)
         pinned = whole[:end] if question and whole.startswith(root) and end > len(root) else ""
-        return _Asked(question, tuple(found), shown, Prompt(pinned, whole[len(pinned) :]))
+        return _Asked(question, found, shown, Prompt(pinned, whole[len(pinned) :]))
 
     async def _generate(
         self,
@@ -221,11 +282,12 @@ class DocumentAgent:
         on_text: TextListener | None,
         details: dict[str, float],
         reason: str,
+        tally: Tally,
     ) -> AgentAnswer:
         opening = f"{self._book.answer_word}\n"
         prompt = Prompt(asked.prompt.pinned, asked.prompt.rest + opening)
         grounding = Grounding(asked.question, asked.found)
-        released: list[str] = []
+        served = ReleasedText(self._rails, self._policy, asked.question, asked.found, tally, on_text)
         raw = held = stopped = finish = ""
         # What was read and written counts too where the answer is broken off.
         tokens_in, tokens_out = asked.tokens_in, 0
@@ -241,32 +303,36 @@ class DocumentAgent:
                 sentence, held = split_sentence(held)
                 if not sentence:
                     continue
-                stopped = grounding.objection(sentence)
-                if stopped:
+                stopped = grounding.objection(sentence) or served.objection(sentence)
+                if stopped or await self._ended(served, sentence, tally):
                     break
-                self._release(sentence, asked, released, on_text)
         # A sentence that the length limit cut may end in half a number: it is left out where others stand.
-        cut = finish == "length" and any(released)
-        if not stopped and not cut and held.strip():
-            stopped = grounding.objection(held)
+        cut = finish == "length" and served.sentences
+        if not stopped and not served.blocked and not cut and held.strip():
+            stopped = grounding.objection(held) or served.objection(held)
             if not stopped:
-                self._release(held, asked, released, on_text)
-        text = "".join(released).strip()
+                await self._ended(served, held, tally)
+        text = served.end()
         details = {**details, "objected": float(bool(stopped))}
-        if not text:
+        if not text and not served.blocked:
             doubted = details["doubt"] > self._policy.doubt_log_odds
             quoted = None if doubted else grounding.best_quote()
+            why = stopped or "the model wrote nothing"
             if quoted is None:
-                why = stopped or "the model wrote nothing"
                 return self._fixed(
                     Outcome.DECLINED, why, asked.found, tokens_in, on_text, details, written=tokens_out
                 )
-            text, reason = quoted, f"quoted, because {stopped or 'the model wrote nothing'}"
-            if on_text is not None:
-                on_text(text)
+            text, reason = served.quotation(quoted), f"quoted, because {why}"
+        if not text:
+            why = f"guardrail {served.blocked}"
+            return self._fixed(
+                Outcome.REFUSED, why, asked.found, tokens_in, on_text, details, written=tokens_out
+            )
+        if served.blocked:
+            reason = f"{reason}; ended by guardrail {served.blocked}"
         text, citations = cite(text, asked.found)
         return AgentAnswer(
-            text=text,
+            text=text + served.closing(text),
             raw_text=raw,
             outcome=Outcome.ANSWERED,
             reason=reason,
@@ -277,16 +343,14 @@ class DocumentAgent:
             details=details,
         )
 
-    def _release(
-        self, sentence: str, asked: _Asked, released: list[str], on_text: TextListener | None
-    ) -> None:
-        text = plain_marks(sentence, len(asked.found))
-        if self._policy.repair_locale:
-            text = repair(text, self._policy.locale)[0]
-        text = text if any(released) else text.lstrip()
-        released.append(text)
-        if on_text is not None and text:
-            on_text(text)
+    async def _ended(self, served: ReleasedText, sentence: str, tally: Tally) -> bool:
+        """Release a sentence; says whether a guardrail ended the answer instead."""
+        forbidden = await self._forbidden(Stage.OUTPUT, sentence, tally)
+        if forbidden:
+            served.blocked = forbidden
+        else:
+            served.release(sentence)
+        return bool(served.blocked)
 
     def _fixed(
         self,

@@ -20,6 +20,7 @@ import orjson
 
 from staffroom.records.digests import digest_bytes
 from staffroom.records.errors import StaffroomError
+from staffroom.records.guardrails import Ruling
 from staffroom.store import disk_error, make_folder, sync_folder, to_text
 from staffroom.store.durable import write_all
 
@@ -35,6 +36,7 @@ class DutyRecord:
 
     outcome: answered, declined or refused, or the code by which the answer was broken off.
     first_text_seconds, seconds: from the request's arrival.  problem: what went wrong, for the texts file.
+    rulings: what the guardrails did, as codes and counts; no text stands in them.
     """
 
     audit_id: str
@@ -51,6 +53,7 @@ class DutyRecord:
     question: str
     answer: str
     problem: str = ""
+    rulings: tuple[Ruling, ...] = ()
 
 
 def commitment(salt: bytes, text: str) -> str:
@@ -161,6 +164,7 @@ def _encode(entry: DutyRecord) -> tuple[bytes, bytes]:
         "tokens_out": entry.tokens_out,
         "first_text_seconds": _rounded(entry.first_text_seconds),
         "seconds": _rounded(entry.seconds),
+        "guardrails": [ruling.as_json() for ruling in entry.rulings],
         "question": commitment(question_salt, entry.question),
         "answer": commitment(answer_salt, entry.answer),
     }

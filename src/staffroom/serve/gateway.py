@@ -367,6 +367,7 @@ class Gateway:
             question=chat.turns[-1].content,
             answer=answer.text if answer else call.shown,
             problem=exchange.problem,
+            rulings=made.rulings if made else (),
         )
         try:
             self._duty.record(entry)

@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffroom.records.errors import StaffroomError
+from staffroom.records.guardrails import Ruling, Stage, Verdict
 from staffroom.serve.counters import Counters
 from staffroom.serve.duty import DutyLog, DutyRecord
 from staffroom.serve.queue import EngineQueue, QueueFull, Ticket
@@ -46,6 +48,24 @@ def test_a_day_has_its_files(tmp_path: Path) -> None:
     assert lines(tmp_path / "duty" / "2026-05-01.jsonl") == ["audit_1", "audit_2"]
     assert lines(tmp_path / "duty" / "2026-05-02.texts.jsonl") == ["audit_3"]
     log.close()
+
+
+def test_what_the_guardrails_did_is_kept_without_texts(tmp_path: Path) -> None:
+    ruling = Ruling("identifiers", 1, Stage.OUTPUT, Verdict.MASK, "national_id", 2)
+    with DutyLog(tmp_path) as log:
+        log.record(replace(record(1), rulings=(ruling,), question="我是A123456789"))
+    (line,) = (tmp_path / "2026-05-01.jsonl").read_text().splitlines()
+    assert json.loads(line)["guardrails"] == [
+        {
+            "guardrail": "identifiers",
+            "version": 1,
+            "stage": "output",
+            "verdict": "mask",
+            "reason": "national_id",
+            "count": 2,
+        }
+    ]
+    assert "A123456789" not in line
 
 
 def test_it_is_on_the_disk_within_a_quarter_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from staffroom.engine.protocols import Decoding, EngineIdentity, Generation, NextToken, Piece, Prompt
+from staffroom.onboard.guardrails import guardrail_plan
 from staffroom.onboard.prompt import agent_policy, prompt_book
 from staffroom.records.agent import AgentSpec, ChatTurn, Retrieved
 from staffroom.records.digests import digest_bytes
 from staffroom.records.job_description import JobDescription
 from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.guardrails import GuardModel
 
 ANSWER = {"zh-TW": "答", "en": "ANSWER"}
 NOTHING = {"zh-TW": "無", "en": "NONE"}
@@ -123,7 +125,7 @@ class Guard:
         return self.probability
 
 
-def job(locale: str = "zh-TW", **charter: Any) -> JobDescription:
+def job(locale: str = "zh-TW", guardrails: Mapping[str, Any] | None = None, **charter: Any) -> JobDescription:
     return JobDescription.model_validate(
         {
             "name": "w",
@@ -135,6 +137,7 @@ def job(locale: str = "zh-TW", **charter: Any) -> JobDescription:
             "candidates": ["c"],
             "exam": "e",
             "alias": "w",
+            "policy": {"guardrails": dict(guardrails or {})},
         }
     )
 
@@ -144,9 +147,11 @@ def agent(
     texts: Sequence[str],
     guard: Guard | None = None,
     locale: str = "zh-TW",
+    guardrails: Mapping[str, Any] | None = None,
+    guard_model: GuardModel | None = None,
     **charter: Any,
 ) -> DocumentAgent:
-    asked = job(locale, **charter)
+    asked = job(locale, guardrails, **charter)
     return DocumentAgent(
         spec=AgentSpec("w", "b", "e", "i", "p", "q", "g", locale),
         engine=engine,
@@ -154,6 +159,8 @@ def agent(
         book=prompt_book(asked),
         policy=agent_policy(asked),
         guard=guard or Guard(),
+        plan=guardrail_plan(asked),
+        guard_model=guard_model,
     )
 
 

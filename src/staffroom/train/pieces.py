@@ -1,0 +1,74 @@
+"""Cutting a training text into the pieces in which a question could hide, and undoing the plainest disguises.
+
+A question of an exam is one to four sentences long, so every run of one to four sentences is a piece. What has no sentences
+is cut by length. It knows nothing of exams.
+"""
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from staffroom.text import folded
+
+__all__ = ["decoded", "pieces"]
+
+_SENTENCE = re.compile(r"[^。！？!?；;\n]+(?:[。！？!?；;]+|\n|$)|[。！？!?；;\n]+")
+_STOP = re.compile(r"(?<=[.؟])\s+")
+_RUN = 4
+_LEAST = 6
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_READABLE = 0.8
+
+
+def pieces(text: str, longest: int) -> Iterator[str]:
+    """Yield the runs of one to four sentences of a text with 6 to `longest` letters and digits, and slices of longer ones.
+
+    The whole text is the first piece if it is not too long. A piece may come twice.
+    """
+    if len(folded(text)) <= longest:
+        yield text.strip()
+    sentences = [part for found in _SENTENCE.findall(text) for part in _STOP.split(found) if part.strip()]
+    lengths = [len(folded(sentence)) for sentence in sentences]
+    for start in range(len(sentences)):
+        total = 0
+        for end in range(start, min(len(sentences), start + _RUN)):
+            total += lengths[end]
+            if total > longest:
+                break
+            if total >= _LEAST:
+                yield "".join(sentences[start : end + 1]).strip()
+        if lengths[start] > longest:
+            yield from _slices(sentences[start], longest)
+
+
+def decoded(text: str) -> Iterator[str]:
+    """Yield other readings of a text: entities, percent signs and escapes undone, base64 read, the letters backwards."""
+    for reading in (html.unescape(text), unquote(text), _ESCAPE.sub(lambda m: chr(int(m[1], 16)), text)):
+        if reading != text:
+            yield reading
+    for match in _BASE64.finditer(text):
+        plain = _from_base64(match.group())
+        if plain:
+            yield plain
+    yield text[::-1]
+
+
+def _slices(sentence: str, longest: int) -> Iterator[str]:
+    step = max(1, longest // 4)
+    for start in range(0, max(1, len(sentence) - longest // 2 + step), step):
+        yield sentence[start : start + longest // 2].strip()
+
+
+def _from_base64(run: str) -> str:
+    padded = run.rstrip("=").replace("-", "+").replace("_", "/")
+    padded += "=" * (-len(padded) % 4)
+    try:
+        plain = base64.b64decode(padded, validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    printable = sum(sign.isprintable() or sign.isspace() for sign in plain)
+    return plain if plain and printable >= _READABLE * len(plain) else ""

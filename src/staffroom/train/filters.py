@@ -30,7 +30,7 @@ __all__ = [
 _QUESTION_LENGTHS = (8, 160)
 _ANSWER_LENGTHS = (2, 300)
 _ALIKE = 0.6
-_GRAM = 5
+_GRAM = 3
 _AGREEMENT = 0.4
 _SUPPORT = 0.35
 _SENTENCE = re.compile(r"[^。；;！？!?\n]+[。；;！？!?]*")
@@ -114,7 +114,7 @@ def agree(first: str, second: str) -> bool:
 
 
 def is_repeated(question: str, kept: Sequence[frozenset[str]]) -> bool:
-    """Say whether a question shares most of its 5-grams with one of those kept."""
+    """Say whether a question shares most of its 3-grams with one of those kept."""
     own = shingles(folded(question), _GRAM)
     return any(len(own & other) >= _ALIKE * len(own | other) for other in kept)
 

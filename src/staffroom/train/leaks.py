@@ -92,7 +92,7 @@ class LeakRules:
     """
 
     contained: float = 0.6
-    fewest: int = 12
+    fewest: int = 8
     alike: float = 0.5
     closeness: Closeness = field(default_factory=Closeness)
 
@@ -216,14 +216,18 @@ def find_leaks(
             hint="take back what was changed in the pack, or make all examples anew for the new exam",
         )
     questions = [(item.id, question) for item in items for question in _asked(item)]
+    meant = len(questions)
+    # Options are recognised by their words alone: what they mean, other questions' answers mean too.
+    questions += [(item.id, "\n".join(item.choices)) for item in items if item.kind.has_options]
     plain = [folded(question) for _, question in questions]
-    longest = 2 * max(map(len, plain))
-    cut = _cut(texts, longest)
+    cut = _cut(texts, 2 * max(map(len, plain)))
     seen: dict[tuple[str, str], Leak] = {}
     for text, question, how, value, bound, piece in (
         *_contained(texts, cut, plain, rules),
         *_alike(cut, plain, rules),
-        *_meant(cut, [question for _, question in questions], embedder, documents, rules, on_progress),
+        *_meant(
+            cut, [question for _, question in questions[:meant]], embedder, documents, rules, on_progress
+        ),
     ):
         item = questions[question][0]
         seen.setdefault(
@@ -276,14 +280,15 @@ def _asked(item: Item) -> Iterator[str]:
 
 
 def _cut(texts: Sequence[TrainingText], longest: int) -> list[list[tuple[str, str]]]:
-    """Return for each text its pieces, each with its folded form, once."""
+    """Return for each text the pieces of all its readings, each with its folded form, once."""
     result = []
     for text in texts:
         kept: dict[str, str] = {}
-        for piece in pieces(text.text, longest):
-            plain = folded(piece)
-            if plain:
-                kept.setdefault(plain, piece)
+        for reading in (text.text, *decoded(text.text)):
+            for piece in pieces(reading, longest):
+                plain = folded(piece)
+                if plain:
+                    kept.setdefault(plain, piece)
         result.append([(piece, plain) for plain, piece in kept.items()])
     return result
 
@@ -305,7 +310,7 @@ def _contained(
 
     for place, text in enumerate(texts):
         best: dict[int, tuple[float, str]] = {}
-        for reading in (text.text, *decoded(text.text)):
+        for reading in (text.text, text.text[::-1], *decoded(text.text)):
             whole = shingles(folded(reading), _CONTAINED_GRAM)
             for question, count in shared(whole).items():
                 best[question] = max(
@@ -349,9 +354,12 @@ def _meant(
     known = "\n".join(folded(document) for document in documents)
     holders: dict[str, list[int]] = defaultdict(list)
     shown: dict[str, str] = {}
+    read_anyway: dict[str, bool] = {}
     for place, found in enumerate(cut):
         for piece, plain in found:
-            if plain not in holders and plain in known:
+            if plain not in read_anyway:
+                read_anyway[plain] = plain in known
+            if read_anyway[plain]:
                 continue
             holders[plain].append(place)
             shown.setdefault(plain, piece)

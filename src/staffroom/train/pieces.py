@@ -20,6 +20,8 @@ _STOP = re.compile(r"(?<=[.؟])\s+")
 _RUN = 4
 _LEAST = 6
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
+_HAN = "㐀-鿿豈-﫿\U00020000-\U000323af"
+_BETWEEN = re.compile(rf"(?<=[{_HAN}])[A-Za-z]{{1,2}}(?=[{_HAN}])")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _READABLE = 0.8
 
@@ -46,15 +48,21 @@ def pieces(text: str, longest: int) -> Iterator[str]:
 
 
 def decoded(text: str) -> Iterator[str]:
-    """Yield other readings of a text: entities, percent signs and escapes undone, base64 read, the letters backwards."""
-    for reading in (html.unescape(text), unquote(text), _ESCAPE.sub(lambda m: chr(int(m[1], 16)), text)):
+    """Yield other readings of a text: entities, percent signs and escapes undone, base64 read, letters taken from between
+    Han characters.
+    """
+    for reading in (
+        html.unescape(text),
+        unquote(text),
+        _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text),
+        _BETWEEN.sub("", text),
+    ):
         if reading != text:
             yield reading
     for match in _BASE64.finditer(text):
         plain = _from_base64(match.group())
         if plain:
             yield plain
-    yield text[::-1]
 
 
 def _slices(sentence: str, longest: int) -> Iterator[str]:

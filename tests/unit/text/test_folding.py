@@ -18,7 +18,9 @@ SENTENCES = (
     "Hur många dagar har jag på mig?",
 )
 QUIET = " \t\n　，、。！？「」-·*_​‌‍﻿⁠­"
-LETTERS = st.text(alphabet=string.ascii_letters + string.digits + "甲乙丙丁二三十百萬億壹臺台后後髮发", max_size=40)
+LETTERS = st.text(
+    alphabet=string.ascii_letters + string.digits + "甲乙丙丁二三十百萬億壹臺台后後髮发", max_size=40
+)
 
 
 @given(st.text(max_size=60))
@@ -79,7 +81,9 @@ def test_two_ways_to_write_one_thing(first: str, second: str) -> None:
     assert folded(first) == folded(second)
 
 
-@pytest.mark.parametrize(("first", "second"), [("三十日", "十三日"), ("五萬", "五千"), ("2.5萬", "25萬"), ("應", "得")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("三十日", "十三日"), ("五萬", "五千"), ("2.5萬", "25萬"), ("應", "得")]
+)
 def test_different_things_stay_different(first: str, second: str) -> None:
     assert folded(first) != folded(second)
 

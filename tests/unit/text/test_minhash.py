@@ -35,7 +35,9 @@ def test_a_set_is_like_itself_in_any_order_and_nothing_is_like_nothing(grams: fr
 
 
 @given(GRAMS, GRAMS)
-def test_the_signature_of_two_sets_together_is_the_lesser_of_both(first: frozenset[str], second: frozenset[str]) -> None:
+def test_the_signature_of_two_sets_together_is_the_lesser_of_both(
+    first: frozenset[str], second: frozenset[str]
+) -> None:
     assert (minhash(first | second) == np.minimum(minhash(first), minhash(second))).all()
 
 
@@ -63,5 +65,7 @@ def test_signatures_are_the_same_everywhere() -> None:
 def test_shingles(text: str, size: int) -> None:
     found = shingles(text, size)
     assert found == (
-        {text[start : start + size] for start in range(len(text) - size + 1)} if len(text) >= size else {text} - {""}
+        {text[start : start + size] for start in range(len(text) - size + 1)}
+        if len(text) >= size
+        else {text} - {""}
     )

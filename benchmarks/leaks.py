@@ -269,7 +269,10 @@ def tune(embedder: Embedder) -> None:
     for how, bounds in (
         (LeakKind.CONTAINED, (0.4, 0.5, 0.6, 0.7)),
         (LeakKind.ALIKE, (0.3, 0.4, 0.5, 0.6)),
-        (LeakKind.SAME_MEANING, (0.2, 0.22, 0.25, 0.28, 0.3, 0.4, 0.42, 0.44, 0.46, 0.48, 0.5)),
+        (
+            LeakKind.SAME_MEANING,
+            (0.25, 0.27, 0.28, 0.29, 0.3, 0.32, 0.46, 0.48, 0.5, 0.51, 0.52, 0.53, 0.54, 0.55),
+        ),
     ):
         for bound in bounds:
             line = (
@@ -277,7 +280,7 @@ def tune(embedder: Embedder) -> None:
                 for (group, kind), values in sorted(hits.items())
                 if kind is how
             )
-            print(f"{how.value} {bound}: " + ", ".join(line))
+            print(f"{how.value} {bound}: " + ", ".join(line), flush=True)
 
 
 def as_item(row: dict[str, Any]) -> Item:

@@ -19,7 +19,7 @@ from staffroom.records.errors import StaffroomError
 from staffroom.records.exam import Item, items_digest
 from staffroom.records.training import Example
 from staffroom.text import estimated_jaccard, folded, meeting_pairs, minhash, shingles
-from staffroom.train.pieces import decoded, pieces
+from staffroom.train.pieces import decoded, pieces, size_of
 from staffroom.train.question_space import Closeness, QuestionSpace
 
 __all__ = [
@@ -43,6 +43,7 @@ _BAND_ROWS = 3
 _SHORT_QUESTION = 24
 _LONG_QUESTION = 400
 _SHOWN = 60
+_ROOM = 2
 _NAMED = 20
 
 
@@ -203,7 +204,7 @@ def find_leaks(
     2. Texts in their folded forms, disguises undone, hold a question's 8-grams, or a piece is part of a question.
     3. Pieces whose wording is as a whole that of a question (MinHash finds the pairs, the exact index decides).
     4. Pieces that mean a question.
-    Each pair of text and item is reported once, by the first of these that sees it.
+    Each pair of text and item is reported once, by the first of these that sees it, with its strongest value.
     """
     rules = rules or LeakRules()
     # 1.
@@ -220,7 +221,7 @@ def find_leaks(
     # Options are recognised by their words alone: what they mean, other questions' answers mean too.
     questions += [(item.id, "\n".join(item.choices)) for item in items if item.kind.has_options]
     plain = [folded(question) for _, question in questions]
-    cut = _cut(texts, 2 * max(map(len, plain)))
+    cut = _cut(texts, _ROOM * max(size_of(question) for question in plain[:meant]))
     seen: dict[tuple[str, str], Leak] = {}
     for text, question, how, value, bound, piece in (
         *_contained(texts, cut, plain, rules),
@@ -229,11 +230,18 @@ def find_leaks(
             cut, [question for _, question in questions[:meant]], embedder, documents, rules, on_progress
         ),
     ):
-        item = questions[question][0]
-        seen.setdefault(
-            (texts[text].name, item),
-            Leak(texts[text].name, texts[text].kind, item, how, round(value, 4), bound, piece[:_SHOWN]),
+        leak = Leak(
+            texts[text].name,
+            texts[text].kind,
+            questions[question][0],
+            how,
+            round(value, 4),
+            bound,
+            piece[:_SHOWN],
         )
+        known = seen.setdefault((leak.text, leak.item), leak)
+        if known.how is how and leak.value > known.value:
+            seen[leak.text, leak.item] = leak
     return LeakReport(
         exam=found,
         texts=digest_value(sorted([t.name, t.kind.value, digest_bytes(_utf8(t.text))] for t in texts)),
@@ -279,7 +287,7 @@ def _asked(item: Item) -> Iterator[str]:
         yield item.document
 
 
-def _cut(texts: Sequence[TrainingText], longest: int) -> list[list[tuple[str, str]]]:
+def _cut(texts: Sequence[TrainingText], longest: float) -> list[list[tuple[str, str]]]:
     """Return for each text the pieces of all its readings, each with its folded form, once."""
     result = []
     for text in texts:

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from staffroom.text import folded
+from staffroom.text.script import is_han
 
-__all__ = ["decoded", "pieces"]
+__all__ = ["decoded", "pieces", "size_of"]
 
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+(?:[。！？!?；;]+|\n|$)|[。！？!?；;\n]+")
 _STOP = re.compile(r"(?<=[.؟])\s+")
 _RUN = 4
-_LEAST = 6
+_LEAST = 5.0
+_LETTERS_PER_HAN = 3
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HAN = "㐀-鿿豈-﫿\U00020000-\U000323af"
 _BETWEEN = re.compile(rf"(?<=[{_HAN}])[A-Za-z]{{1,2}}(?=[{_HAN}])")
@@ -26,17 +28,23 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _READABLE = 0.8
 
 
-def pieces(text: str, longest: int) -> Iterator[str]:
-    """Yield the runs of one to four sentences of a text with 6 to `longest` letters and digits, and slices of longer ones.
+def size_of(plain: str) -> float:
+    """Return how much a folded text says: a Han character counts 1, any other letter or digit a third."""
+    han = sum(map(is_han, plain))
+    return han + (len(plain) - han) / _LETTERS_PER_HAN
 
-    The whole text is the first piece if it is not too long. A piece may come twice.
+
+def pieces(text: str, longest: float) -> Iterator[str]:
+    """Yield the runs of one to four sentences of a text of a size up to `longest`, and slices of longer ones.
+
+    The whole text is the first piece if it is not too long. A piece may come twice; the smallest are left out.
     """
-    if len(folded(text)) <= longest:
+    if size_of(folded(text)) <= longest:
         yield text.strip()
     sentences = [part for found in _SENTENCE.findall(text) for part in _STOP.split(found) if part.strip()]
-    lengths = [len(folded(sentence)) for sentence in sentences]
+    lengths = [size_of(folded(sentence)) for sentence in sentences]
     for start in range(len(sentences)):
-        total = 0
+        total = 0.0
         for end in range(start, min(len(sentences), start + _RUN)):
             total += lengths[end]
             if total > longest:
@@ -65,10 +73,12 @@ def decoded(text: str) -> Iterator[str]:
             yield plain
 
 
-def _slices(sentence: str, longest: int) -> Iterator[str]:
-    step = max(1, longest // 4)
-    for start in range(0, max(1, len(sentence) - longest // 2 + step), step):
-        yield sentence[start : start + longest // 2].strip()
+def _slices(sentence: str, longest: float) -> Iterator[str]:
+    plain = folded(sentence)
+    width = max(4, int(longest / 2 * len(sentence) / max(size_of(plain), 1.0)))
+    step = max(1, width // 2)
+    for start in range(0, max(1, len(sentence) - width + step), step):
+        yield sentence[start : start + width].strip()
 
 
 def _from_base64(run: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from staffroom.evaluate.kinds import LETTERS, scorer_of
 from staffroom.evaluate.locale_answers import scorer_in
 from staffroom.evaluate.pack import ExamPack
-from staffroom.records.digests import canonical_json, digest_bytes, digest_value
-from staffroom.records.exam import Item, Split
+from staffroom.records.digests import canonical_json, digest_bytes
+from staffroom.records.exam import Item, Split, items_digest
 
 __all__ = [
     "Commitment",
@@ -95,7 +95,7 @@ def _plain(text: str) -> str:
 
 def split_digest(pack: ExamPack, split: Split) -> str:
     """Return the digest of a split's sorted item digests."""
-    return digest_value(sorted(item.digest for item in pack.items_of(split)))
+    return items_digest(pack.items_of(split))
 
 
 def sealed_commitment(pack: ExamPack, salt: bytes) -> str:

@@ -22,8 +22,6 @@ from staffroom.evaluate.exporting import (
     inspect_log,
 )
 from staffroom.evaluate.importing import Imported, import_lm_eval_task, import_questions, make_pack, pack_name
-from staffroom.evaluate.importing.rows import read_json_rows
-from staffroom.evaluate.importing.source_text import read_source
 from staffroom.pipeline.alpha import may_be_shown
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.exams import check_exam
@@ -31,7 +29,9 @@ from staffroom.records.errors import WrongUse
 from staffroom.records.exam import Split
 from staffroom.records.job_description import JobDescription
 from staffroom.records.protocols import Progress
+from staffroom.records.rows import read_json_rows
 from staffroom.records.source_file import read_yaml_model
+from staffroom.records.source_text import read_source
 from staffroom.store import Database, Evaluations, Home, KeptEvaluation, Responses, write_durably
 
 __all__ = [

@@ -1,5 +1,6 @@
 """Exam values: items, what an agent answered, how it scored, and the evaluation that sums them up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = [
     "Score",
     "ScoreStatus",
     "Split",
+    "items_digest",
 ]
 
 
@@ -118,6 +120,11 @@ class Item:
     def digest(self) -> str:
         """The digest by which the exam commitment names this item."""
         return digest_value(self.as_json())
+
+
+def items_digest(items: Iterable[Item]) -> str:
+    """Return the digest of the items' sorted digests: the name by which a set of items is frozen."""
+    return digest_value(sorted(item.digest for item in items))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from staffroom.text.normalise import comparable
 from staffroom.text.script import is_han
 
-__all__ = ["CONTAINMENT_GRAM", "character_ngrams", "containment", "ngram_terms"]
+__all__ = ["CONTAINMENT_GRAM", "character_ngrams", "containment", "ngram_terms", "shingles"]
 
 CONTAINMENT_GRAM = 8
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
@@ -36,6 +36,13 @@ def ngram_terms(text: str) -> list[str]:
 def character_ngrams(text: str, size: int = CONTAINMENT_GRAM) -> frozenset[str]:
     """Return the runs of `size` letters or digits of a text, compared without blanks, marks, case and script."""
     plain = comparable(text)
+    return shingles(plain, size) if len(plain) >= size else frozenset()
+
+
+def shingles(plain: str, size: int) -> frozenset[str]:
+    """Return the runs of `size` characters of a text as it is; a shorter one is its own only run."""
+    if len(plain) < size:
+        return frozenset({plain} if plain else ())
     return frozenset(plain[place : place + size] for place in range(len(plain) - size + 1))
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from staffroom.evaluate import Severity, check_pack, score_response
 from staffroom.evaluate.importing import import_questions, make_pack, pack_name, pattern_of
 from staffroom.evaluate.importing.columns import find_columns
-from staffroom.evaluate.importing.rows import read_csv_rows, read_json_rows
-from staffroom.evaluate.importing.source_text import SourceText, read_source
 from staffroom.evaluate.patterns import Patterns, Whitespace
 from staffroom.records.errors import WrongUse
 from staffroom.records.exam import Response
+from staffroom.records.rows import read_csv_rows, read_json_rows
+from staffroom.records.source_text import SourceText, read_source
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 CHOICE = "question,A,B,C,D,answer\n"

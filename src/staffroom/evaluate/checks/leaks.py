@@ -8,6 +8,7 @@ from staffroom.evaluate.checks.likeness import Likeness, alike_pairs
 from staffroom.evaluate.pack import ExamPack
 from staffroom.evaluate.patterns import Whitespace
 from staffroom.records.exam import Item
+from staffroom.text import shingles
 
 __all__ = ["find_leaks_from_documents", "find_repeated_questions", "find_shared_passages"]
 
@@ -99,8 +100,5 @@ def _asked(item: Item, *, continued: bool) -> str:
     return "\n".join([text, *sorted(item.choices)]) if item.kind.has_options else text
 
 
-def _grams(text: str) -> set[str]:
-    plain = Whitespace.REMOVE.apply(text)
-    if len(plain) < _GRAM:
-        return {plain} if plain else set()
-    return {plain[start : start + _GRAM] for start in range(len(plain) - _GRAM + 1)}
+def _grams(text: str) -> frozenset[str]:
+    return shingles(Whitespace.REMOVE.apply(text), _GRAM)

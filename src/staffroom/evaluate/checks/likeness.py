@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from staffroom.text import character_ngrams, comparable
+from staffroom.text import comparable, shingles
 
 __all__ = ["Likeness", "alike_pairs"]
 
@@ -78,4 +78,4 @@ def _candidates(
 
 
 def _grams(text: str) -> frozenset[str]:
-    return character_ngrams(text, _GRAM) or frozenset({plain} if (plain := comparable(text)) else ())
+    return shingles(comparable(text), _GRAM)

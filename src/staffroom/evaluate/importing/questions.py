@@ -10,11 +10,11 @@ from typing import Any
 
 from staffroom.evaluate.importing.columns import Columns, find_columns, known_columns
 from staffroom.evaluate.importing.imported import Imported, Left, pack_name
-from staffroom.evaluate.importing.rows import Row, read_csv_rows, read_json_rows
-from staffroom.evaluate.importing.source_text import SourceText, read_source
 from staffroom.evaluate.kinds import LETTERS
 from staffroom.evaluate.patterns import MAX_PATTERN_CHARS, Whitespace
 from staffroom.records.errors import WrongUse
+from staffroom.records.rows import Row, read_csv_rows, read_json_rows
+from staffroom.records.source_text import SourceText, read_source
 
 __all__ = ["import_questions", "pattern_of", "whitespace_of"]
 

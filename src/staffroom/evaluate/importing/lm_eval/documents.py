@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from staffroom.evaluate.importing.lm_eval.task_file import TaskFile
-from staffroom.evaluate.importing.rows import Row, read_csv_rows, read_json_rows
-from staffroom.evaluate.importing.source_text import read_source
 from staffroom.records.errors import WrongUse
+from staffroom.records.rows import Row, read_csv_rows, read_json_rows
+from staffroom.records.source_text import read_source
 
 __all__ = ["Documents", "read_documents"]
 

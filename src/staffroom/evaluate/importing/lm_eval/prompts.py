@@ -12,8 +12,8 @@ from typing import Any
 
 from staffroom.evaluate.importing.lm_eval.documents import Documents
 from staffroom.evaluate.importing.lm_eval.task_file import TaskFile
-from staffroom.evaluate.importing.rows import Row
 from staffroom.evaluate.importing.templates import Template, TemplateFault
+from staffroom.records.rows import Row
 
 __all__ = ["Asked", "TaskPrompts"]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from staffroom.evaluate.importing.source_text import SourceText
 from staffroom.records.errors import WrongUse
+from staffroom.records.source_text import SourceText
 
 __all__ = ["Row", "read_csv_rows", "read_json_rows"]
 

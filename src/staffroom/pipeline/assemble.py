@@ -21,9 +21,10 @@ from staffroom.records.digests import digest_value
 from staffroom.records.errors import StaffroomError
 from staffroom.records.job_description import JobDescription
 from staffroom.records.models import Candidate
-from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, RequestGuardModel
+from staffroom.records.policy import AgentPolicy, Demonstration, ExampleBook, PromptBook, RequestGuardModel
 from staffroom.recruit import file_of
 from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.examples import NearestExamples
 from staffroom.serve.requests_guard import EmbeddingRequestGuard
 from staffroom.store import Home
 
@@ -46,10 +47,11 @@ class Assembly:
     book: PromptBook
     policy: AgentPolicy
     guard: RequestGuardModel
+    examples: ExampleBook | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the assembly as JSON data."""
-        return {
+        """Return the assembly as JSON data; one without examples says nothing of them."""
+        value = {
             "name": self.name,
             "locale": self.locale,
             "candidate": self.candidate.as_json(),
@@ -60,6 +62,7 @@ class Assembly:
             "policy": self.policy.as_json(),
             "guard": self.guard.as_json(),
         }
+        return value if self.examples is None else {**value, "examples": self.examples.as_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Assembly":
@@ -76,6 +79,7 @@ class Assembly:
             book=PromptBook(**{**book, "demonstrations": shown}),
             policy=AgentPolicy(**data["policy"]),
             guard=RequestGuardModel.from_json(data["guard"]),
+            examples=ExampleBook.from_json(data["examples"]) if "examples" in data else None,
         )
 
 
@@ -154,6 +158,7 @@ def assemble(
         book=assembly.book,
         policy=assembly.policy,
         guard=EmbeddingRequestGuard(assembly.guard, embedder),
+        examples=None if assembly.examples is None else NearestExamples(assembly.examples, embedder),
     )
 
 
@@ -182,5 +187,6 @@ def spec_of(assembly: Assembly, engine: Engine) -> AgentSpec:
         ),
         locale=assembly.locale,
         candidate=candidate.id,
+        examples="" if assembly.examples is None else assembly.examples.digest,
     )
     return replace(spec, base="fake") if assembly.dry_run else spec

@@ -15,6 +15,7 @@ from staffroom.pipeline.assemble import Assembly
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.exam_report_target import kept_output
 from staffroom.pipeline.examination import Bench
+from staffroom.pipeline.orders import Prepared
 from staffroom.pipeline.releasing import assembly_of
 from staffroom.pipeline.revive import revive
 from staffroom.records.digests import digest_value
@@ -48,9 +49,10 @@ class MadeOf:
     engine: dict[str, Any] | None
 
 
-def keep_examined(database: Database, objects: ObjectStore, pack: ExamPack, bench: Bench) -> None:
-    """Keep what the agents of a bench are made of, and where the pack lies; the same again changes nothing."""
-    keep_place(database, pack)
+def keep_examined(database: Database, objects: ObjectStore, prepared: Prepared, bench: Bench) -> None:
+    """Keep what the agents of a bench are made of, and where pack and job lie; the same again changes nothing."""
+    keep_place(database, prepared.pack)
+    database.set_meta(f"job-file:{prepared.job.alias}", str(prepared.file))
     for name, assembly in bench.assemblies.items():
         spec = bench.agent(name).spec
         kept = objects.put_json(

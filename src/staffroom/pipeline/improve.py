@@ -20,6 +20,7 @@ from typing import Any
 
 from staffroom.pipeline import committing, examination, improve_report, indexing, paired_gate, releasing
 from staffroom.pipeline.assemble import Assembly, make_embedder
+from staffroom.pipeline.committing import Plan
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.examined import keep_examined
 from staffroom.pipeline.incumbents import Held, Incumbent, hold, let_go, open_incumbent
@@ -32,9 +33,11 @@ from staffroom.pipeline.runner import Runner
 from staffroom.pipeline.signoff import SignOff, what_is_signed
 from staffroom.pipeline.step import Step
 from staffroom.pipeline.workshop import HomeWorkshop
+from staffroom.records.agent import AgentSpec
 from staffroom.records.decision import Decision, Verdict
 from staffroom.records.exam import Evaluation
 from staffroom.records.protocols import Progress
+from staffroom.release import PairedPlan
 from staffroom.store import Database, Home, ObjectStore, Responses
 
 __all__ = ["ImproveOrder", "ImproveResult", "improve"]
@@ -129,7 +132,7 @@ class _Improve:
                 Step("commit", 1, {"run": plan.run}, after=("index",)),
                 committing.commit, plan, log, job, prepared.pack, {"rows": {}}, indexed, besides,
             )  # fmt: skip
-            keep_examined(self.database, self.objects, prepared, bench)
+            keep_examined(self.database, self.objects, prepared, indexed["digest"], bench)
             self.progress.say(committed["said"])
             seed = committed["seed"]
 
@@ -153,25 +156,37 @@ class _Improve:
             await bench.close()
 
         # 8. sign-off and release
-        evaluation, decision = revive(Evaluation, gated["evaluation"]), revive(Decision, gated["decision"])
-        released = None
+        decision, released = revive(Decision, gated["decision"]), None
         if decision.verdict is Verdict.PROMOTED:
-            shown = what_is_signed(job, spec, decision, indexed["documents"], log.checkpoint())
-            inputs = {"run": plan.run, "agent": spec.digest}
-            signed = await self.runner.run(
-                Step("sign-off", 1, inputs), releasing.sign_off, log, plan.run, job, spec, shown, self.sign
-            )
-            parts = releasing.Parts(self.home, self.database, self.objects, log, plan.run, job)
-            released = await self.runner.run(
-                Step("release", 1, inputs, after=("sign-off",)),
-                releasing.make_release, parts, spec, plan.assemblies[winner], decision, evaluation, signed,
-            )  # fmt: skip
+            released = await self._release(log, plan, winner, spec, gated, decision, indexed)
         let_go(self.database, job.alias)
         result = improve_report.finished(
             plan=plan, alias=job.alias, runner=self.runner, proposals=proposals, raced=raced, gated=gated,
             committed=committed, decision=decision, released=released, seconds=time.monotonic() - begun,
         )  # fmt: skip
         return ImproveResult(result, EXIT_CODES[decision.verdict])
+
+    async def _release(
+        self,
+        log: DecisionLog,
+        plan: Plan[PairedPlan],
+        winner: str,
+        spec: AgentSpec,
+        gated: dict[str, Any],
+        decision: Decision,
+        indexed: dict[str, Any],
+    ) -> dict[str, Any]:
+        job, inputs = self.incumbent.prepared.job, {"run": plan.run, "agent": spec.digest}
+        shown = what_is_signed(job, spec, decision, indexed["documents"], log.checkpoint())
+        signed = await self.runner.run(
+            Step("sign-off", 1, inputs), releasing.sign_off, log, plan.run, job, spec, shown, self.sign
+        )
+        parts = releasing.Parts(self.home, self.database, self.objects, log, plan.run, job)
+        released: dict[str, Any] = await self.runner.run(
+            Step("release", 1, inputs, after=("sign-off",)), releasing.make_release, parts, spec,
+            plan.assemblies[winner], decision, revive(Evaluation, gated["evaluation"]), signed,
+        )  # fmt: skip
+        return released
 
     def _explained(
         self,

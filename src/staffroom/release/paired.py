@@ -184,17 +184,20 @@ def claim_of(test: PairedTest, agent: str, plan: PairedPlan) -> tuple[ClaimForm,
     raise ValueError(f"{test.name} tests no difference")
 
 
-def decide_paired(plan: PairedPlan, gate: Sat, regression: Sat | None, *, seed: int | str) -> Decision:
+def decide_paired(
+    plan: PairedPlan, gate: Sat, regression: Sat | None, *, seed: int | str, outlook: bool = True
+) -> Decision:
     """Return the gate's word on a candidate that sat the gate split beside the incumbent.
 
-    regression: both agents on the regression set, None where the plan has none.
+    regression: both agents on the regression set, None where the plan has none.  outlook: work out how many more sources an
+    open test would need (up to a second each); no part of the verdict.
     Raises StaffroomError where the evaluations are not those planned for.
     """
     _check(plan, gate, regression)
     agent = gate.candidate.agent
     values = paired_values(plan, gate, regression, seed=seed)
     tests = tuple(
-        _verdict(plan, test, _sat_of(test, gate, regression), values.get(test.name, ()), seed)
+        _verdict(plan, test, _sat_of(test, gate, regression), values.get(test.name, ()), seed, outlook)
         for test in plan.tests
     )
     gated = [test.verdict for test in tests if test.gated]
@@ -346,17 +349,22 @@ def _values(test: PairedTest, sat: Sat, seed: int | str) -> tuple[ClusterValue, 
 
 
 def _verdict(
-    plan: PairedPlan, test: PairedTest, sat: Sat, rows: Sequence[ClusterValue], seed: int | str
+    plan: PairedPlan,
+    test: PairedTest,
+    sat: Sat,
+    rows: Sequence[ClusterValue],
+    seed: int | str,
+    outlook: bool,
 ) -> PairedVerdict:
     if test.form is ClaimForm.THRESHOLD:
         return _by_threshold(plan, test, sat.candidate, seed)
     if test.form is ClaimForm.LIMIT:
         return _by_limit(plan, test, sat, rows)
-    return _by_difference(plan, test, sat, rows)
+    return _by_difference(plan, test, sat, rows, outlook)
 
 
 def _by_difference(
-    plan: PairedPlan, test: PairedTest, sat: Sat, rows: Sequence[ClusterValue]
+    plan: PairedPlan, test: PairedTest, sat: Sat, rows: Sequence[ClusterValue], outlook: bool
 ) -> PairedVerdict:
     form, claim = claim_of(test, sat.candidate.agent, plan)
     border = test.margin if form is not test.form else test.border
@@ -372,7 +380,7 @@ def _by_difference(
     seen = running.evidence
     word = _word(seen.outcome, gated=test.gated)
     more = None
-    if word is Verdict.UNDECIDED:
+    if word is Verdict.UNDECIDED and outlook:
         more = more_clusters(claim, plan.next_alpha, [row.low for row in rows])
     return PairedVerdict(
         name=test.name,
@@ -464,27 +472,23 @@ def _word(outcome: Outcome, *, gated: bool) -> Verdict:
 
 
 def _facets(evaluation: Evaluation, tests: Sequence[PairedVerdict]) -> tuple[FacetVerdict, ...]:
-    """Return the candidate's own figures by facet; a facet with a gated test of its own carries its verdict."""
-    by_facet = {test.facets[0]: test for test in tests if test.name not in (TASK, REGRESSION)}
+    """Return the candidate's own figures by facet: reported, because what decides are the tests."""
+    own = {test.facets[0]: test.reason for test in tests if test.name not in (TASK, REGRESSION)}
     pooled = {name for test in tests if test.name == TASK for name in test.facets}
-    found = []
-    for row in evaluation.facets:
-        own = by_facet.get(row.facet)
-        rest = "counts in the task" if row.facet in pooled else "reported"
-        found.append(
-            FacetVerdict(
-                facet=row.facet,
-                n=row.n,
-                score=row.score,
-                low=row.low,
-                high=row.high,
-                threshold=None,
-                gated=own is not None and own.gated,
-                verdict=own.verdict if own is not None else Verdict.REPORTED,
-                reason=own.reason if own is not None else rest,
-            )
+    return tuple(
+        FacetVerdict(
+            facet=row.facet,
+            n=row.n,
+            score=row.score,
+            low=row.low,
+            high=row.high,
+            threshold=None,
+            gated=False,
+            verdict=Verdict.REPORTED,
+            reason=own.get(row.facet, "counts in the task" if row.facet in pooled else "reported"),
         )
-    return tuple(found)
+        for row in evaluation.facets
+    )
 
 
 def _scores(evaluation: Evaluation, facets: Sequence[str]) -> dict[str, float | None]:

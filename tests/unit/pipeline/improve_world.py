@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hire_world import Town, sign, unanswerable
 
+from staffroom.engine import FakeEngine
 from staffroom.pipeline import feedback, improve, improve_report, paired_gate
 from staffroom.pipeline.assemble import Assembly
 from staffroom.pipeline.feedback import decide_feedback, import_feedback
 from staffroom.pipeline.improve import ImproveOrder, ImproveResult
 from staffroom.pipeline.signoff import SignOff
-from staffroom.engine import FakeEngine
 from staffroom.records.feedback import FeedbackState
 from staffroom.store import Home
 
@@ -93,9 +93,7 @@ def correct(town: Town, count: int = 20, says: str = RIGHT, first: int = 0) -> N
 
 
 def run_improve(town: Town, signing: SignOff = sign, **order: Any) -> ImproveResult:
-    return asyncio.run(
-        improve.improve(ImproveOrder("counter", **order), town.home, town.progress, signing)
-    )
+    return asyncio.run(improve.improve(ImproveOrder("counter", **order), town.home, town.progress, signing))
 
 
 def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:

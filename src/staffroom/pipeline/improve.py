@@ -23,7 +23,7 @@ from staffroom.pipeline.assemble import Assembly, make_embedder
 from staffroom.pipeline.committing import Plan
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.examined import keep_examined
-from staffroom.pipeline.incumbents import Held, Incumbent, hold, let_go, open_incumbent
+from staffroom.pipeline.incumbents import Held, Incumbent, corrections_of, hold, let_go, open_incumbent
 from staffroom.pipeline.leanings import learn_leanings
 from staffroom.pipeline.paired_gate import INCUMBENT, Contest
 from staffroom.pipeline.report import EXIT_CODES
@@ -91,8 +91,8 @@ class _Improve:
         prepared, job, log = incumbent.prepared, incumbent.prepared.job, DecisionLog(self.home)
         embedder, sink = make_embedder(), Responses(self.database)
 
-        # 1. what this run is about, kept until it has ended
-        held = hold(self.home, self.database, incumbent, keep=not self.order.explain)
+        # 1. what this run is about
+        held = corrections_of(self.home, self.database, incumbent)
         regression = paired_gate.regression_pack(prepared.pack, held.regression)
         contest = Contest(job, prepared.pack, regression, incumbent.release)
 
@@ -127,6 +127,7 @@ class _Improve:
             besides = paired_gate.committed_besides(
                 contest, log, {row["name"]: row["rung"] for row in proposals}
             )
+            hold(self.database, incumbent, held, plan.run)
             paired_gate.mark_corrected(contest, plan, log)
             committed = await self.runner.run(
                 Step("commit", 1, {"run": plan.run}, after=("index",)),
@@ -196,8 +197,6 @@ class _Improve:
         proposals: Sequence[dict[str, Any]],
         log: DecisionLog,
     ) -> ImproveResult:
-        if not self.order.explain:
-            let_go(self.database, self.order.alias)
         value = improve_report.explained(contest, held, agents, proposals, self.home, self.database, log)
         return ImproveResult(value, 0)
 

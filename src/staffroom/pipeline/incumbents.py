@@ -1,7 +1,7 @@
 """The worker in service, as an improvement finds it, and what a run that has begun holds fast until it has ended.
 
 A run that was killed after the alias moved, or while corrections came in, must go on with the incumbent and the corrections that it
-committed to: they are kept under the worker's alias from the first step to the last.
+committed to: they are kept under the worker's alias from before the commitment to the last step.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from staffroom.pipeline.assemble import Assembly
+from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.feedback import book_of
 from staffroom.pipeline.orders import HireOrder, Prepared, prepare
 from staffroom.pipeline.releasing import assembly_of
@@ -22,7 +23,7 @@ from staffroom.records.job_description import JobDescription
 from staffroom.release import differences
 from staffroom.store import Database, Home, ObjectStore, Releases, to_text, utc_now
 
-__all__ = ["Held", "Incumbent", "hold", "job_file_of", "let_go", "open_incumbent"]
+__all__ = ["Held", "Incumbent", "corrections_of", "hold", "job_file_of", "let_go", "open_incumbent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ def open_incumbent(
         known = ", ".join(sorted(releases.aliases())) or "none"
         raise WrongUse(f"no worker is released as `{alias}` (released: {known})", hint="staffroom workers")
     held = _held(database, alias)
+    if held and current.digest != held["incumbent"] and not _made_by(home, current, held["run"]):
+        # Somebody hired, or rolled back, meanwhile: the run that was begun is about a worker that is gone.
+        database.set_meta(_key(alias), "")
+        held = {}
     release = releases.get(str(held["incumbent"])) if held else current
     assembly, before = assembly_of(database, objects, release.digest)
     prepared = prepare(HireOrder(job or job_file_of(database, alias)))
@@ -90,22 +95,25 @@ def job_file_of(database: Database, alias: str) -> Path:
     return Path(place)
 
 
-def hold(home: Home, database: Database, incumbent: Incumbent, *, keep: bool) -> Held:
-    """Return the corrections of this run, of one that was killed the same ones; keep: until `let_go`."""
+def corrections_of(home: Home, database: Database, incumbent: Incumbent) -> Held:
+    """Return the corrections of this run, of one that was killed the same ones."""
     alias, book = incumbent.release.alias, book_of(home)
     train, regression = book.corrections(alias, Side.TRAIN), book.corrections(alias, Side.REGRESSION)
     held = _held(database, alias)
     if held:
         return Held(_those(train, held["train"]), _those(regression, held["regression"]))
-    if keep:
-        kept = {
-            "incumbent": incumbent.release.digest,
-            "train": [one.digest for one in train],
-            "regression": [one.digest for one in regression],
-            "begun": to_text(utc_now()),
-        }
-        database.set_meta(_key(alias), json.dumps(kept))
     return Held(tuple(train), tuple(regression))
+
+
+def hold(database: Database, incumbent: Incumbent, held: Held, run: str) -> None:
+    """Keep what a run is about until `let_go`, from before its commitment; the same again changes nothing."""
+    kept = {
+        "run": run,
+        "incumbent": incumbent.release.digest,
+        "train": [one.digest for one in held.train],
+        "regression": [one.digest for one in held.regression],
+    }
+    database.set_meta(_key(incumbent.release.alias), json.dumps(kept))
 
 
 def let_go(database: Database, alias: str) -> None:
@@ -116,6 +124,11 @@ def let_go(database: Database, alias: str) -> None:
         done = {"at": to_text(utc_now()), "corrections": count}
         database.set_meta(f"improved:{alias}", json.dumps(done))
         database.set_meta(_key(alias), "")
+
+
+def _made_by(home: Home, release: Release, run: str) -> bool:
+    found = DecisionLog(home).find(f"{run}:release")
+    return found is not None and found.entry["body"].get("release") == release.digest
 
 
 def _key(alias: str) -> str:

@@ -11,6 +11,7 @@ from staffroom.cli.report.page import render
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.exam_report import exam_report
 from staffroom.pipeline.incumbents import open_incumbent
+from staffroom.pipeline.workers import rollback
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.serve.permit import Permits
 from staffroom.store import Database, ObjectStore, Releases, StepCache
@@ -240,3 +241,27 @@ def test_a_report_on_the_exam_says_what_the_later_gate_decided(improved: Town) -
     assert "換上新版" in value["decision"]["reasons"]["zh-TW"]
     page = render(value)
     assert "換上新版" in page and "better than the incumbent" in page
+
+
+def test_a_run_whose_worker_was_replaced_meanwhile_begins_anew(
+    improved: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    correct(improved, count=6, first=200)
+    append = DecisionLog.append
+
+    def append_and_die(self: DecisionLog, kind: str, key: str, run: str, body: Any) -> int:
+        index = append(self, kind, key, run, body)
+        if kind == "exam-committed":
+            raise Killed
+        return index
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DecisionLog, "append", append_and_die)
+        with pytest.raises(Killed):
+            run_improve(improved)
+    rollback(improved.home, "counter")
+    before = current(improved)
+    result = run_improve(improved)
+    assert bodies(improved, "exam-committed")[-1]["plan"]["release"] == before
+    assert result.json["verdict"] == "promoted", result.json["reason"]
+    assert improved.log.verify().problems == ()

@@ -142,7 +142,7 @@ def other_seed(entries: Entries) -> None:
         ),
         (set_in(plan, incumbent="sha256:0"), "not the agent of a release"),
         (set_in(lambda e: last(e, "gate-opened"), use=1), "charged as use 1"),
-        (lambda e: last(e, "evaluation")["facets"][0].update(score=1.0), "are not those of the evaluation"),
+        (lambda e: last(e, "evaluation")["facets"][0].update(score=0.25), "are not those of the evaluation"),
     ],
 )
 def test_each_manipulation_is_found(improved: Town, plant: Plant, words: str) -> None:

@@ -243,12 +243,12 @@ def test_any_answers_give_a_word_that_its_tests_bear_out(
 @pytest.mark.parametrize("use", [1, 3])
 @pytest.mark.parametrize("disagreement", [0.05, 0.4])
 def test_a_candidate_without_effect_is_promoted_no_oftener_than_alpha(use: int, disagreement: float) -> None:
-    """400 exams of 60 sources; the bound is alpha and three standard errors."""
-    chance, promoted, runs = random.Random(f"null|{use}|{disagreement}"), 0, 400
+    """250 exams of 40 sources; the bound is alpha and three standard errors."""
+    chance, promoted, runs = random.Random(f"null|{use}|{disagreement}"), 0, 250
     alpha = alpha_for_use(use)
     for run in range(runs):
         pairs: list[tuple[float | None, float | None]] = []
-        for _ in range(60):
+        for _ in range(40):
             if chance.random() < disagreement:
                 pairs.append((1.0, 0.0) if chance.random() < 0.5 else (0.0, 1.0))
             else:
@@ -261,8 +261,8 @@ def test_a_candidate_without_effect_is_promoted_no_oftener_than_alpha(use: int, 
 
 def test_power_is_what_the_planner_says() -> None:
     outlook = Outlook.of_pairs(0.20, 0.05)
-    expected = sequential_power(superior(), FIRST, 80, outlook, seed=1, runs=300).shown
-    chance, promoted, runs = random.Random("power"), 0, 300
+    expected = sequential_power(superior(), FIRST, 80, outlook, seed=1, runs=200).shown
+    chance, promoted, runs = random.Random("power"), 0, 200
     for run in range(runs):
         draws = chance.choices([(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)], [0.20, 0.05, 0.75], k=80)
         rows = rows_of("task-items", [(new, old) for new, old in draws])
@@ -270,16 +270,16 @@ def test_power_is_what_the_planner_says() -> None:
             decide_paired(planned(rows, TASK), sat(rows), None, seed=run, outlook=False).verdict
             is Verdict.PROMOTED
         )
-    assert abs(promoted / runs - expected) < 0.12 and expected > 0.5
+    assert abs(promoted / runs - expected) < 0.15 and expected > 0.5
 
 
 def test_the_border_of_a_guard_is_kept() -> None:
-    """At the border (5 % lost, nothing won) a guard lets through at most alpha; 300 exams of 120 sources."""
-    chance, passed, runs = random.Random("guard"), 0, 300
+    """At the border (5 % lost, nothing won) a guard lets through at most alpha; 200 exams of 100 sources."""
+    chance, passed, runs = random.Random("guard"), 0, 200
     later = {**TASK, "refuse": LaterRule(Role.GUARD, 0.05)}
     gain = rows_of("task-items", [(1, 0)] * 20)
     for run in range(runs):
-        pairs = [(0.0, 1.0) if chance.random() < 0.05 else (1.0, 1.0) for _ in range(120)]
+        pairs = [(0.0, 1.0) if chance.random() < 0.05 else (1.0, 1.0) for _ in range(100)]
         rows = [*gain, *rows_of("refuse", [(new, old) for new, old in pairs])]
         found = decide_paired(planned(rows, later), sat(rows), None, seed=run, outlook=False)
         passed += found.verdict is Verdict.PROMOTED

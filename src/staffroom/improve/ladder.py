@@ -100,8 +100,8 @@ class Workshop(Protocol):
         """Return which verdict a corrected answer stands for."""
         ...
 
-    def objection(self, correction: Correction, found: Sequence[Retrieved]) -> str:
-        """Return why a corrected answer does not rest on these chunks, or an empty text."""
+    def objection(self, correction: Correction, found: Sequence[Retrieved], characters: int) -> str:
+        """Return why a corrected answer does not rest on what is shown of these chunks, or an empty text."""
         ...
 
     def exam_item_like(self, text: str) -> str:

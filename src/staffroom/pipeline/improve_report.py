@@ -21,11 +21,11 @@ from staffroom.store import Database, Home, Responses
 __all__ = ["explained", "finished", "shut"]
 
 _GAIN, _LOSSES = 0.10, 0.05
-_SHUT = {
+_SHUT: Mapping[str, str] = {
     "en": "Not replaced: no proposal was ahead of the incumbent on the screen split. The gate stayed shut and no alpha was spent.",
     "zh-TW": "不換：初選時沒有任何提案贏過現任，所以沒有打開正式考試，也沒有用掉犯錯額度。",
 }
-_NOTHING = {
+_NOTHING: Mapping[str, str] = {
     "en": "Nothing to try: no document and no wording changed, and the corrections ask for nothing that the worker has not.",
     "zh-TW": "沒有可以試的：文件和用語都沒變，更正裡也沒有現任還沒有的東西。",
 }

@@ -93,9 +93,10 @@ class HomeWorkshop:
         declines = self.pack.patterns.first_match(self.pack.declines, text) is not None
         return Expected.NOTHING if declines else Expected.ANSWER
 
-    def objection(self, correction: Correction, found: Sequence[Retrieved]) -> str:
-        """Return why a corrected answer does not rest on these chunks, or an empty text."""
-        return Grounding(correction.question, found).objection(without_references(correction.corrected))
+    def objection(self, correction: Correction, found: Sequence[Retrieved], characters: int) -> str:
+        """Return why a corrected answer does not rest on what is shown of these chunks, or an empty text."""
+        shown = [replace(item, text=excerpt_window(item.text, item.focus, characters)) for item in found]
+        return Grounding(correction.question, shown).objection(without_references(correction.corrected))
 
     def exam_item_like(self, text: str) -> str:
         """Return the id of an exam item, of any split, that asks much the same, or an empty text.

@@ -45,14 +45,15 @@ def propose_examples(shop: Workshop) -> list[Proposal]:
 def _example(shop: Workshop, one: Correction) -> Demonstration | None:
     """Return a correction with the fewest excerpts that its answer rests on; None where three do not suffice."""
     parts, expected = shop.incumbent, shop.expected(one)
+    characters = parts.policy.excerpt_characters
     found = list(shop.find(parts.index, one.question, max(_TRIED)))
     if not found:
         return None
     for count in _TRIED:
         near = found[:count]
-        if expected is Expected.ANSWER and shop.objection(one, near):
+        if expected is Expected.ANSWER and shop.objection(one, near, characters):
             continue
-        text = shop.show(near, parts, parts.policy.excerpt_characters)
+        text = shop.show(near, parts, characters)
         return Demonstration(text, one.question, _word(parts.book, expected), one.corrected)
     return None
 

@@ -189,8 +189,8 @@ def decide_paired(
 ) -> Decision:
     """Return the gate's word on a candidate that sat the gate split beside the incumbent.
 
-    regression: both agents on the regression set, None where the plan has none.  outlook: work out how many more sources an
-    open test would need (up to a second each); no part of the verdict.
+    regression: both agents on the regression set, None where the plan has none.  outlook: work out, for readers,
+    intervals and how many more sources an open test would need (up to a second each); no part of the verdict.
     Raises StaffroomError where the evaluations are not those planned for.
     """
     _check(plan, gate, regression)
@@ -373,7 +373,9 @@ def _by_difference(
             test.name, form, test.facets, border, False, Verdict.REPORTED, 0, reason=test.reason
         )
     differences = _differences(sat, test.facets)
-    shown = difference_interval([value for _, value in differences], [name for name, _ in differences])
+    shown = None
+    if outlook:
+        shown = difference_interval([value for _, value in differences], [name for name, _ in differences])
     running = SequentialTest(claim, plan.alpha, len(rows))
     for row in rows:
         running.add(row.low, row.high)
@@ -393,8 +395,8 @@ def _by_difference(
         items=len(differences),
         mean_low=seen.mean_low,
         mean_high=seen.mean_high,
-        low=shown.low,
-        high=shown.high,
+        low=None if shown is None else shown.low,
+        high=None if shown is None else shown.high,
         p_value=seen.p_value,
         p_against=seen.p_against,
         decided_at=seen.decided_at,

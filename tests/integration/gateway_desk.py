@@ -13,7 +13,7 @@ import aiohttp
 
 from staffroom.records.agent import AgentAnswer, AgentSpec, ChatTurn, ChoiceAnswer, Citation, Outcome
 from staffroom.records.digests import digest_bytes
-from staffroom.records.protocols import TextListener
+from staffroom.records.protocols import FeedbackSink, TextListener
 from staffroom.serve import (
     DocumentLinks,
     DocumentText,
@@ -110,6 +110,7 @@ async def desk(
     queue: EngineQueue | None = None,
     settings: GatewaySettings | None = None,
     drain_seconds: float = 5.0,
+    feedback: FeedbackSink | None = None,
 ) -> AsyncIterator[Desk]:
     home.ensure()
     permits = Permits(home.permits)
@@ -125,6 +126,7 @@ async def desk(
             documents=documents.get,
             links=DocumentLinks.of(home.keys),
             settings=settings,
+            feedback=feedback,
         )
         gateway.serve(
             ServedRelease("clerk", RELEASE, agent, queue or EngineQueue(), "您正在與人工智慧對話。")

@@ -10,7 +10,9 @@ from staffroom.cli import (
     chat_command,
     doctor_command,
     exam_commands,
+    feedback_commands,
     hire_command,
+    improve_command,
     init_command,
     key_commands,
     log_commands,
@@ -28,6 +30,7 @@ _Named = tuple[str, Callable[..., None]]
 _COMMANDS: Sequence[_Named] = (
     ("init", init_command.init),
     ("hire", hire_command.hire),
+    ("improve", improve_command.improve),
     ("workers", worker_commands.workers),
     ("show", worker_commands.show),
     ("chat", chat_command.chat),
@@ -42,6 +45,11 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
         "exam",
         "Check an exam pack, or let a worker sit one.",
         exam_commands.EXAM_COMMANDS,
+    ),
+    (
+        "feedback",
+        "What people say of answers: take it in, look at it, accept or reject it.",
+        feedback_commands.FEEDBACK_COMMANDS,
     ),
     (
         "models",

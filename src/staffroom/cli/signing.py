@@ -32,12 +32,12 @@ def operating_user() -> str:
         return "unknown user"
 
 
-def require_signer(terminal: Terminal, *, yes: bool, job: str) -> None:
+def require_signer(terminal: Terminal, *, yes: bool, job: str, verb: str = "hire") -> None:
     """Refuse before anything starts where nobody could sign at the end."""
     if not yes and not terminal.asks:
         raise WrongUse(
             terminal.t("a release needs its sponsor's signature, and there is no terminal to ask at"),
-            hint=f"staffroom hire {job} --yes",
+            hint=f"staffroom {verb} {job} --yes",
         )
 
 

@@ -73,10 +73,16 @@ def resume(context: typer.Context, alias: Alias, as_json: JsonFlag = False) -> N
 def retire(
     context: typer.Context,
     alias: Alias,
+    successor: Annotated[
+        str,
+        typer.Option(
+            "--successor", help="The worker that takes over, for the certificate.", metavar="WORKER"
+        ),
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Stop a worker for ever; its alias is never used again, its records stay."""
+    """Stop a worker for ever, revoke its keys and write its certificate; its records stay, its alias is never used again."""
     terminal = terminal_of(context, as_json)
     t = terminal.t
     if not yes:
@@ -88,10 +94,19 @@ def retire(
         terminal.note(t("{alias} will be stopped for ever. Type its alias to confirm:", alias=alias), "bold")
         if input().strip() != alias:
             raise WrongUse(t("not confirmed; nothing was changed"), hint=f"staffroom suspend {alias}")
-    from staffroom.pipeline.workers import retire as end
+    from staffroom.pipeline.retire import retire_worker
 
-    row = end(home_of(terminal), alias, operating_user())
-    terminal.give(_object(row), lambda: terminal.line(t("{alias} is retired.", alias=alias)))
+    row = retire_worker(home_of(terminal), alias, operating_user(), successor)
+
+    def draw() -> None:
+        terminal.line(t("{alias} is retired.", alias=alias))
+        terminal.line(t("Keys revoked: {count}.", count=len(row["keys_revoked"])))
+        if row["keys_left"]:
+            keys = " ".join(row["keys_left"])
+            terminal.line(t("These keys open other workers too and stay: {keys}", keys=keys))
+        terminal.line(t("Certificate: {path}", path=row["certificate"]))
+
+    terminal.give(row, draw)
 
 
 def rollback(context: typer.Context, alias: Alias, as_json: JsonFlag = False) -> None:

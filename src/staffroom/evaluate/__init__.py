@@ -6,6 +6,7 @@ from staffroom.evaluate.check import Finding, Severity, check_pack
 from staffroom.evaluate.commitment import (
     Commitment,
     ItemMarks,
+    cluster_marks,
     commit_to,
     mark_items,
     question_mark,
@@ -17,6 +18,7 @@ from staffroom.evaluate.examine import Judge, count_wrong_language, examine, res
 from staffroom.evaluate.judge import JudgeEntry, Judgement, judge_answer, judged_rate, judged_threshold
 from staffroom.evaluate.judging import correct_judged, judge_responses, judged_digest, kept_judgements
 from staffroom.evaluate.kinds import LETTERS, SCORER_VERSIONS, scorer_name, scorer_of
+from staffroom.evaluate.later import later_rules
 from staffroom.evaluate.pack import CHANCE_MARGIN, ExamFile, ExamPack, ItemLine, load_pack
 from staffroom.evaluate.patterns import Patterns, PatternTimeout, Whitespace, compile_pattern
 from staffroom.evaluate.refusal import Stance, stance_of
@@ -54,6 +56,7 @@ __all__ = [
     "against_candidate",
     "assign_splits",
     "check_pack",
+    "cluster_marks",
     "commit_to",
     "compile_pattern",
     "correct_judged",
@@ -68,6 +71,7 @@ __all__ = [
     "judged_rate",
     "judged_threshold",
     "kept_judgements",
+    "later_rules",
     "load_pack",
     "mark_items",
     "question_mark",

@@ -18,6 +18,7 @@ from staffroom.records.exam import Item, Split, items_digest
 __all__ = [
     "Commitment",
     "ItemMarks",
+    "cluster_marks",
     "commit_to",
     "mark_items",
     "question_mark",
@@ -62,6 +63,11 @@ def mark_items(items: Iterable[Item], key: bytes) -> ItemMarks:
         questions=frozenset(question_mark(item, key) for item in items),
         sources=frozenset(mark for mark in sources if mark is not None),
     )
+
+
+def cluster_marks(items: Iterable[Item], key: bytes) -> dict[str, str]:
+    """Return the mark (hex) of each item's cluster by item id: its source's, or its question's where it has none."""
+    return {item.id: (source_mark(item, key) or question_mark(item, key)).hex() for item in items}
 
 
 def question_mark(item: Item, key: bytes) -> bytes:

@@ -26,6 +26,7 @@ SCORER_VERSIONS: Mapping[Kind, int] = MappingProxyType(
         Kind.NEUTRALITY: 1,
         Kind.SURVEY: 1,
         Kind.MATCH: 1,
+        Kind.CORRECTION: 1,
     }
 )
 

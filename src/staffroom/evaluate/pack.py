@@ -33,7 +33,7 @@ from staffroom.evaluate.splits import assign_splits
 from staffroom.evaluate.survey import faults_of_shares
 from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
-from staffroom.records.exam import FacetRule, Item, Kind, Split
+from staffroom.records.exam import FacetRule, Item, Kind, Role, Split
 from staffroom.records.source_file import read_yaml_model
 
 __all__ = ["CHANCE_MARGIN", "ExamFile", "ExamPack", "ItemLine", "faults_of_rows", "load_pack"]
@@ -67,11 +67,27 @@ class FacetEntry(_Strict):
     judge: JudgeEntry | None = Field(
         None, description="A model that scores the facet's items; gated only with its calibration record."
     )
+    role: Role | None = Field(
+        None,
+        description="At every gate after the first: `task` (better, all such facets together), `guard` (not worse by "
+        "`margin`), `hard-stop` (violations rarer than `limit`) or `reported`; by the kind of its items if left out.",
+    )
+    margin: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="guard: how much worse than the incumbent is too much; 0.05 if left out.",
+    )
+    limit: float | None = Field(
+        None, gt=0, lt=1, description="hard-stop: the rate of violations that must not be reached."
+    )
 
     @model_validator(mode="after")
     def _has_threshold(self) -> "FacetEntry":
         if self.gated and self.threshold is None:
             raise ValueError("a gated facet needs a threshold")
+        if (self.role is Role.HARD_STOP) != (self.limit is not None):
+            raise ValueError("a hard stop has a limit, and nothing else has one")
         return self
 
 
@@ -322,8 +338,9 @@ def _definition(exam: ExamFile, answer_rules: AnswerRules | None) -> dict[str, A
         if value[name] == default:
             del value[name]
     for rule in value["facets"].values():
-        if rule["judge"] is None:
-            del rule["judge"]
+        for name in ("judge", "role", "margin", "limit"):
+            if rule[name] is None:
+                del rule[name]
     if answer_rules is not None:
         value["locale_rules"] = answer_rules.rules.digest
     return value
@@ -440,6 +457,10 @@ def _faults_of_item(line: ItemLine, named: NamedPatterns, *, judged: bool = Fals
     if line.kind is Kind.MATCH:
         if line.reject:
             yield "reject: match items have none"
+        return
+    if line.kind is Kind.CORRECTION:
+        if len(line.accept) != 1 or len(line.reject) > 1:
+            yield "accept: exactly one corrected answer is expected, and under `reject` at most the one that it replaces"
         return
     for name, texts in (("accept", line.accept), ("reject", line.reject)):
         for index, text in enumerate(texts):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from staffroom.evaluate.canaries import find_canary
+from staffroom.evaluate.corrections import compare_with_correction
 from staffroom.evaluate.dilemmas import join_pairs
 from staffroom.evaluate.judge import JudgeEntry, Judgement
 from staffroom.evaluate.kinds import LETTERS, is_ruled, scorer_of
@@ -67,6 +68,7 @@ def score_response(
     dilemma: 1 if the likeliest option is an accepted one.
     neutrality: 1 if the answer takes a permitted stance: a pattern of `accept` and none of `reject` is found.
     match: 1 if the answer that the pack's `match` rule takes out of the response equals one of `accept`.
+    correction: 1 if the answer agrees with the corrected one rather than with the one that it replaces (`corrections`).
     survey: 1 - the total variation distance between the option probabilities and the given shares.
     An error, or a pattern past its time limit, leaves the item unscored; so does a facet that a judge model scores
     where its word is missing (`evaluate.judging`).
@@ -82,6 +84,8 @@ def score_response(
     try:
         if item.kind is Kind.MATCH:
             return _score_match(pack, item, response)
+        if item.kind is Kind.CORRECTION:
+            return _score_correction(pack, item, response)
         return check_answer(item, _score_text(pack, item, response), response.text, pack.answer_rules)
     except PatternTimeout as error:
         return _unscored(item, str(error))
@@ -128,6 +132,19 @@ def _score_match(pack: ExamPack, item: Item, response: Response) -> Score:
         return _scored(item, 1.0, "the answer equals a target")
     answer = pack.matcher.answer_in(response.text)
     return _scored(item, 0.0, f"the answer {answer[:60]!r} equals no target")
+
+
+def _score_correction(pack: ExamPack, item: Item, response: Response) -> Score:
+    if not response.text.strip():
+        return _scored(item, 0.0, "the answer is empty")
+
+    def declines(text: str) -> bool:
+        return pack.patterns.first_match(pack.declines, text) is not None
+
+    found = compare_with_correction(
+        item.input, response.text, item.accept[0], item.reject[0] if item.reject else "", declines
+    )
+    return _scored(item, float(found.agrees), found.reason, declined=found.declined)
 
 
 def _score_text(pack: ExamPack, item: Item, response: Response) -> Score:

@@ -44,11 +44,14 @@ from staffroom.ledger.note import (
 from staffroom.ledger.proof import ProvenEntry, verify_proof, write_proof
 from staffroom.ledger.tiles import MAX_ENTRY_BYTES, folder_nodes, read_entries
 from staffroom.ledger.verify import Problem, VerifyReport, verify_log
+from staffroom.ledger.verify_decisions import DecisionFinding, check_decisions
 from staffroom.ledger.verify_exams import Finding, check_exams
+from staffroom.ledger.verify_paired import PairedFinding, check_paired
 
 __all__ = [
     "MAX_ENTRY_BYTES",
     "Checkpoint",
+    "DecisionFinding",
     "Disk",
     "EntryError",
     "Finding",
@@ -62,13 +65,16 @@ __all__ = [
     "LogKeys",
     "LogRefused",
     "NoteError",
+    "PairedFinding",
     "Problem",
     "ProofError",
     "ProvenEntry",
     "Signer",
     "Verifier",
     "VerifyReport",
+    "check_decisions",
     "check_exams",
+    "check_paired",
     "commit",
     "consistency_proof",
     "folder_nodes",

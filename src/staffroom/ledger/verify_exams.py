@@ -10,9 +10,8 @@ with the writer. An entry of a kind that it does not know is passed over.
 2. The use of a gate is one more than the gates opened before it that share a question or a source with it, directly
    or through others. Its alpha is lifetime * 6 / (pi^2 * use^2).
 3. A run is evaluated once; the seed of its evaluation is that of the tree that ends with the run's commitment.
-4. A run decides once, at the alpha that was charged, by the rules that were committed to, on no other facets. The decision
-   follows from its own figures, and of these the p-values and bounds of exact tests are computed again. A release
-   follows a promotion, and is the agent that was evaluated.
+4. A run decides once, at the alpha that was charged. A release follows a promotion, and is the agent that was evaluated.
+   What a decision's figures say, and by which rules, is checked by `verify_decisions.py`.
 5. Questions of a retired gate, or of a sealed split that was opened, are asked at no gate and decided on by none afterwards.
 6. A sealed split is committed to before it is opened, is opened once, and none of its questions was asked before.
 
@@ -36,7 +35,6 @@ __all__ = ["Finding", "check_exams", "main"]
 
 _LIFETIME = 0.05
 _MARK_BYTES = 8
-_SAID = ("facet", "n", "score", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +191,8 @@ def _exam_committed(board: _Board, index: int, run: str, body: Mapping[str, Any]
         yield f"the planned alpha is not that of use {body['use']}"
     # From before there were marks are logs whose plans left out what could no longer be passed.
     if board.marks:
-        yield from _plan(_object(body, "facets"), _planned(body), _alpha(1, lifetime))
+        if _object(body, "plan").get("kind") != "paired":
+            yield from _plan(_object(body, "facets"), _planned(body), _alpha(1, lifetime))
         screen, gate = (
             _text(_object(_object(body, "splits"), name), "digest") for name in ("screen", "gate")
         )
@@ -297,69 +296,15 @@ def _decision(board: _Board, index: int, run: str, body: Mapping[str, Any]) -> I
         yield f"it decides at alpha {alpha:.6g}, but {opened.body.get('alpha')} was charged"
     if body.get("agent") != opened.body.get("agent"):
         yield "it decides on another agent than the gate was opened for"
-    rules: dict[str, Mapping[str, Any]] | None = None
     commit = board.committed.get(run, (0, {"kept_as": ""}))[1]
-    if "kept_as" not in commit:
-        if body.get("pack") != commit.get("pack"):
-            yield "it decides on another pack than the run committed to"
-        rules = _planned(commit)
-    evaluation = board.evaluated[run][1]
-    if body.get("pack") != evaluation.get("pack"):
+    if "kept_as" not in commit and body.get("pack") != commit.get("pack"):
+        yield "it decides on another pack than the run committed to"
+    if body.get("pack") != board.evaluated[run][1].get("pack"):
         yield "it decides on another pack than was evaluated"
-    said = [[row.get(name) for name in _SAID] for row in _rows(evaluation.get("facets"))]
-    if [[row.get(name) for name in _SAID] for row in _rows(body.get("facets"))] != said:
-        yield "its facets, items and scores are not those of the evaluation"
-    yield from _facets(_rows(body.get("facets")), rules, alpha)
-    words = [str(row.get("verdict")) for row in _rows(body.get("facets")) if row.get("gated") is True]
-    word = "promoted" if words and set(words) == {"promoted"} else "undecided"
-    word = "rejected" if "rejected" in words else word
-    if body.get("verdict") != word:
-        yield f"its facets say {word}, it says {body.get('verdict')}"
 
 
 def _planned(commit: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {str(row.get("facet")): row for row in _rows(_object(commit, "plan").get("facets"))}
-
-
-def _facets(
-    rows: list[Mapping[str, Any]], rules: Mapping[str, Mapping[str, Any]] | None, alpha: float
-) -> Iterator[str]:
-    """Compare what is said of facets with what was planned; rules: None where the log does not hold them."""
-    names = [str(row.get("facet")) for row in rows]
-    if len(set(names)) != len(names):
-        yield "a facet stands in it twice"
-    for name, row in zip(names, rows, strict=True):
-        if rules is not None and name not in rules:
-            yield f"facet {name} was not planned"
-        yield from _facet(row, None if rules is None else rules.get(name), alpha)
-    missing = {name for name, rule in (rules or {}).items() if rule.get("gated") is True}
-    missing -= {name for name, row in zip(names, rows, strict=True) if row.get("gated") is True}
-    if missing:
-        yield f"facets that were to be gated are not: {', '.join(sorted(missing))}"
-
-
-def _facet(row: Mapping[str, Any], rule: Mapping[str, Any] | None, alpha: float) -> Iterator[str]:
-    name = row.get("facet")
-    for field_name in ("threshold", "gated"):
-        if rule is not None and rule.get(field_name) != row.get(field_name):
-            yield f"facet {name}: `{field_name}` is not what was committed to"
-    if row.get("gated") is not True:
-        return
-    threshold, p_value, upper = _number(row, "threshold"), _number(row, "p_value"), _number(row, "upper")
-    word = "promoted" if p_value <= alpha else "rejected" if upper < threshold else "undecided"
-    if row.get("verdict") != word or not (0 <= p_value <= 1 and 0 <= upper <= 1):
-        yield f"facet {name}: its figures do not say {row.get('verdict')}"
-    if rule is None:
-        return
-    if rule.get("clusters") != row.get("tested"):
-        yield f"facet {name}: {row.get('tested')} clusters were tested, not the {rule.get('clusters')} planned"
-    if rule.get("method") == "exact":
-        passed, tested = _number(row, "passed"), _count(row, "tested")
-        again = _tail(passed, tested, threshold)
-        if not math.isclose(again, p_value, rel_tol=1e-6, abs_tol=1e-300):
-            yield f"facet {name}: the p-value is {again:.6g}, not {p_value:.6g}"
-        if not _is_upper(upper, int(passed), tested, alpha):
-            yield f"facet {name}: {upper:.6g} is no upper bound of {passed:g} of {tested}, whatever was unscored"
 
 
 def _release(board: _Board, index: int, run: str, body: Mapping[str, Any]) -> Iterator[str]:
@@ -442,40 +387,6 @@ def _alpha(use: int, lifetime: float) -> float:
 
 def _is_alpha(alpha: float, use: int, lifetime: float) -> bool:
     return math.isclose(alpha, _alpha(use, lifetime), rel_tol=1e-9)
-
-
-def _tail(successes: float, trials: int, rate: float) -> float:
-    """Return P(X >= successes) of a binomial, summed term by term from its logarithms."""
-    if successes != int(successes) or not 0 <= successes <= trials or not 0 < rate < 1:
-        raise _Bad(f"{successes:g} of {trials} at {rate:g} is no result of an exact test")
-    logs = [
-        math.lgamma(trials + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(trials - k + 1)
-        + k * math.log(rate)
-        + (trials - k) * math.log1p(-rate)
-        for k in range(int(successes), trials + 1)
-    ]
-    return min(1.0, math.fsum(math.exp(value) for value in logs)) if successes > 0 else 1.0
-
-
-def _is_upper(upper: float, right: int, trials: int, alpha: float) -> bool:
-    """Say whether a one-sided bound of Clopper and Pearson is that of `right` or more, up to all trials."""
-    if not 0 < upper < 1:
-        return upper == 1
-
-    def below(count: int) -> float:
-        return _tail(trials - count, trials, 1 - upper)  # P(X <= count) of a binomial at `upper`
-
-    # How many were unscored is not said; the tail grows with the count, and at the bound's own it is alpha.
-    low, high = right, trials
-    while low < high:
-        middle = (low + high) // 2
-        if below(middle) < alpha * (1 - 1e-6):
-            low = middle + 1
-        else:
-            high = middle
-    return math.isclose(below(low), alpha, rel_tol=1e-6)
 
 
 def _digest(value: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ rewrites each question and renames each source: that shows only to who reads the
 """
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from staffroom.evaluate import (
     ExamPack,
     ItemMarks,
+    cluster_marks,
     load_pack,
     mark_items,
     question_mark,
@@ -24,8 +25,9 @@ from staffroom.evaluate import (
     split_digest,
 )
 from staffroom.pipeline.decision_log import DecisionLog, LoggedEntry
+from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
-from staffroom.records.exam import Split
+from staffroom.records.exam import Item, Split
 from staffroom.release import clusters_to_pass, lost_facets, plan_gate, uses_in_all
 from staffroom.stats import alpha_for_use
 from staffroom.store import Home
@@ -38,8 +40,10 @@ __all__ = [
     "ItemSet",
     "Why",
     "alpha_report",
+    "correction_set",
     "item_set",
     "mark",
+    "marks_of_clusters",
     "may_be_shown",
     "require_open",
     "retire_gate",
@@ -190,13 +194,32 @@ def mark(log: DecisionLog, run: str, items: ItemSet) -> None:
         log.append(_MARKED, f"marks:{items.id}:{part + 1}", run, body)
 
 
+def marks_of_clusters(log: DecisionLog, items: Iterable[Item]) -> dict[str, str]:
+    """Return the mark of each item's cluster by item id, as the values of a later gate name it in the log."""
+    return cluster_marks(items, log.kept_salt(_KEY))
+
+
+def correction_set(log: DecisionLog, items: Sequence[Item]) -> ItemSet:
+    """Return corrected cases as a set of items with their marks; its id is the digest of the sorted item digests."""
+    name = digest_value(sorted(item.digest for item in items))
+    return ItemSet(name, mark_items(items, log.kept_salt(_KEY)))
+
+
 def require_open(
-    ledger: AlphaLedger, pack: ExamPack, items: ItemSet, use: int, own: GateUse | None, *, log: DecisionLog
+    ledger: AlphaLedger,
+    pack: ExamPack,
+    items: ItemSet,
+    use: int,
+    own: GateUse | None,
+    *,
+    log: DecisionLog,
+    lost: Sequence[tuple[str, int, int]] | None = None,
 ) -> None:
     """Raise WrongUse where this gate may not be opened as the n-th use; a run that decided already may go on.
 
     Closed: some of its questions were shown, or unsealed. Used up: a facet that the pack gates, and that its items could
     pass at the first use, could not be passed at this one even by a perfect result; so nobody could be promoted.
+    lost: such facets with the clusters they have and need; those of a first hire's tests if left out.
     """
     if own is not None and own.decided:
         return
@@ -208,7 +231,7 @@ def require_open(
             where=where,
             hint="replace these items by new ones; `staffroom exam alpha PACK` names them",
         )
-    lost = _lost(pack, use)
+    lost = _lost(pack, use) if lost is None else lost
     if own is not None or not lost:
         return
     related = ledger.related(items)

@@ -23,9 +23,10 @@ from staffroom.records.errors import StaffroomError
 from staffroom.records.guardrails import GuardrailPlan
 from staffroom.records.job_description import JobDescription
 from staffroom.records.models import Candidate
-from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, RequestGuardModel
+from staffroom.records.policy import AgentPolicy, Demonstration, ExampleBook, PromptBook, RequestGuardModel
 from staffroom.recruit import file_of
 from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.examples import NearestExamples
 from staffroom.serve.requests_guard import EmbeddingRequestGuard
 from staffroom.store import Home
 
@@ -51,10 +52,11 @@ class Assembly:
     policy: AgentPolicy
     guard: RequestGuardModel
     guardrails: GuardrailPlan
+    examples: ExampleBook | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the assembly as JSON data."""
-        return {
+        """Return the assembly as JSON data; one without examples says nothing of them."""
+        value = {
             "name": self.name,
             "locale": self.locale,
             "candidate": self.candidate.as_json(),
@@ -66,6 +68,7 @@ class Assembly:
             "guard": self.guard.as_json(),
             "guardrails": self.guardrails.as_json(),
         }
+        return value if self.examples is None else {**value, "examples": self.examples.as_json()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Assembly":
@@ -86,6 +89,7 @@ class Assembly:
             guardrails=GuardrailPlan.from_json(data["guardrails"])
             if "guardrails" in data
             else GuardrailPlan(data["locale"]),
+            examples=ExampleBook.from_json(data["examples"]) if "examples" in data else None,
         )
 
 
@@ -167,6 +171,7 @@ def assemble(
         policy=assembly.policy,
         guard=EmbeddingRequestGuard(assembly.guard, embedder),
         plan=assembly.guardrails,
+        examples=None if assembly.examples is None else NearestExamples(assembly.examples, embedder),
     )
 
 
@@ -193,6 +198,7 @@ def spec_of(assembly: Assembly, engine: Engine) -> AgentSpec:
         guardrails=_guardrails_digest(assembly),
         locale=assembly.locale,
         candidate=candidate.id,
+        examples="" if assembly.examples is None else assembly.examples.digest,
     )
     return replace(spec, base="fake") if assembly.dry_run else spec
 

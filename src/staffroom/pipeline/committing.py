@@ -8,7 +8,7 @@ be charged is in `alpha`. A dry run charges uses of its own, because it examines
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from staffroom import __version__
 from staffroom.evaluate import ExamPack, commit_to, split_digest
@@ -23,17 +23,33 @@ from staffroom.release import GatePlan, plan_gate
 from staffroom.stats import alpha_for_use
 from staffroom.store import Home
 
-__all__ = ["Plan", "commit", "make_plan", "open_gate"]
+__all__ = ["GateRule", "Plan", "commit", "make_plan", "open_gate"]
+
+
+class GateRule(Protocol):
+    """The rule of one opening of a gate, of a first one or of a later one."""
+
+    @property
+    def alpha(self) -> float:
+        """What the opening may err with."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the rule for the log."""
+        ...
+
+
+Rule = TypeVar("Rule", bound=GateRule, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Generic[Rule]):
     """One run's rule: who is examined, with which gate, at which alpha; `run` names it in the log."""
 
     run: str
     assemblies: dict[str, Assembly]
     specs: dict[str, str]
-    gate: GatePlan
+    gate: Rule
     gate_items: ItemSet
     screen_items: ItemSet
     use: int
@@ -47,7 +63,7 @@ def make_plan(
     log: DecisionLog,
     *,
     dry_run: bool,
-) -> Plan:
+) -> Plan[GatePlan]:
     """Return the plan of a run; the same inputs give the same run. assemblies: by candidate, as they are examined.
 
     Raises WrongUse where its gate is used up, or asks questions that were retired or unsealed.
@@ -80,14 +96,18 @@ def make_plan(
 
 
 def commit(
-    plan: Plan,
+    plan: Plan[GateRule],
     log: DecisionLog,
     job: JobDescription,
     pack: ExamPack,
     admitted: dict[str, Any],
     indexed: dict[str, Any],
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Record admissions and the commitment, and derive the seed from the checkpoint that holds them."""
+    """Record admissions and the commitment, and derive the seed from the checkpoint that holds them.
+
+    more: what a later gate commits to besides.
+    """
     for name, row in admitted["rows"].items():
         log.append(
             "admission" if row["admitted"] else "refusal", f"{plan.run}:admission:{name}", plan.run, row
@@ -114,6 +134,7 @@ def commit(
         "documents": log.commitment_to("documents", indexed["digest"]),
         "sponsor": log.commitment_to("person", job.sponsor),
         "cap": pack.cap,
+        **(more or {}),
     }
     index = log.append("exam-committed", f"{plan.run}:commit", plan.run, body)
     root, seed = log.root_after(index), log.seed_after(index)
@@ -128,7 +149,7 @@ def commit(
     }
 
 
-def open_gate(log: DecisionLog, plan: Plan, winner: str) -> None:
+def open_gate(log: DecisionLog, plan: Plan[GateRule], winner: str) -> None:
     """Charge alpha for this use of the gate split."""
     _mark(log, plan)  # once more, for a run that committed when there were no marks yet
     body = {
@@ -140,6 +161,6 @@ def open_gate(log: DecisionLog, plan: Plan, winner: str) -> None:
     log.append(GATE_OPENED, f"{plan.run}:gate", plan.run, body)
 
 
-def _mark(log: DecisionLog, plan: Plan) -> None:
+def _mark(log: DecisionLog, plan: Plan[GateRule]) -> None:
     for items in (plan.gate_items, plan.screen_items):
         mark(log, plan.run, items)

@@ -19,7 +19,9 @@ from staffroom.ledger import (
     LogKeys,
     Problem,
     VerifyReport,
+    check_decisions,
     check_exams,
+    check_paired,
     commit,
     folder_nodes,
     generate_keys,
@@ -144,10 +146,13 @@ class DecisionLog:
         record = read_last_signed(self.last_signed)
         known = None if record is None else (record.size, record.root)
         report = verify_log(self.folder, list(self.keys().vkeys), known)
-        broken = (
-            check_exams(list(read_entries(self.folder, report.size))) if report.ok and report.size else []
-        )
-        problems = tuple(Problem(f"entry {finding.entry}", finding.what) for finding in broken)
+        problems: tuple[Problem, ...] = ()
+        if report.ok and report.size:
+            entries = list(read_entries(self.folder, report.size))
+            broken = [(one.entry, one.what) for one in check_exams(entries)]
+            broken += [(one.entry, one.what) for one in check_decisions(entries)]
+            broken += [(one.entry, one.what) for one in check_paired(entries)]
+            problems = tuple(Problem(f"entry {entry}", what) for entry, what in sorted(broken))
         return replace(report, ok=report.ok and not problems, problems=report.problems + problems)
 
     def commitment_to(self, what: str, value: str) -> str:

@@ -12,7 +12,7 @@ from staffroom.engine.protocols import Engine, EngineIdentity
 from staffroom.evaluate import ExamPack, declined_share, summarize_facets, summarize_kinds
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.pipeline.assemble import Assembly, assemble, engine_for, index_path
-from staffroom.pipeline.committing import Plan, open_gate
+from staffroom.pipeline.committing import GateRule, Plan, open_gate
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.judges import Judges
 from staffroom.pipeline.sitting import sit
@@ -23,16 +23,19 @@ from staffroom.records.job_description import JobDescription, Price
 from staffroom.records.protocols import Progress, ResponseSink
 from staffroom.recruit import license_named
 from staffroom.recruit.race import Entrant, ItemScore, Race
-from staffroom.release import decide
+from staffroom.release import GatePlan, decide
 from staffroom.serve.agent import DocumentAgent
 from staffroom.serve.leaning import Leaning
 from staffroom.store import Home
 
-__all__ = ["Bench", "gate", "price_of", "race"]
+__all__ = ["Bench", "aggregates", "gate", "price_of", "race"]
 
 
 class Bench:
-    """The agents that sit an exam, by candidate id; engines start when first asked and stop when no longer needed."""
+    """The agents that sit an exam, by name; engines start when first asked and stop when no longer needed.
+
+    Agents on one model share its engine, and agents on one index its retriever.
+    """
 
     def __init__(self, assemblies: Mapping[str, Assembly], home: Home, embedder: Embedder) -> None:
         self._assemblies = dict(assemblies)
@@ -40,17 +43,17 @@ class Bench:
         self._embedder = embedder
         self._engines: dict[str, Engine] = {}
         self._agents: dict[str, DocumentAgent] = {}
-        self._started: set[str] = set()
-        self._retriever: IndexRetriever | None = None
         self.judges = Judges(home, rehearsal=any(one.dry_run for one in assemblies.values()))
+        self._users: dict[str, set[str]] = {}
+        self._retrievers: dict[str, IndexRetriever] = {}
 
     @property
     def assemblies(self) -> Mapping[str, Assembly]:
-        """What the agents are made of, by candidate id."""
+        """What the agents are made of, by name."""
         return self._assemblies
 
     def lean(self, name: str, leaning: Leaning) -> None:
-        """Count a candidate's odds from its own middles from now on; its engine goes on as it is."""
+        """Count an agent's odds from its own middles from now on; its engine goes on as it is."""
         assembly = self._assemblies[name]
         policy = replace(
             assembly.policy, nothing_middle=leaning.nothing_middle, refuse_middle=leaning.refuse_middle
@@ -62,40 +65,54 @@ class Bench:
         """Return an agent whose engine may not run yet."""
         if name not in self._agents:
             assembly = self._assemblies[name]
-            engine = self._engines.setdefault(name, engine_for(assembly, self._home))
-            if self._retriever is None:
-                self._retriever = IndexRetriever(index_path(self._home, assembly.index), self._embedder)
-            self._agents[name] = assemble(assembly, engine, self._home, self._embedder, self._retriever)
+            engine, index = self._engine(name), assembly.index
+            if index not in self._retrievers:
+                self._retrievers[index] = IndexRetriever(index_path(self._home, index), self._embedder)
+            self._agents[name] = assemble(
+                assembly, engine, self._home, self._embedder, self._retrievers[index]
+            )
         return self._agents[name]
 
     def engine_of(self, name: str) -> EngineIdentity:
-        """Return by what build, weights, template and settings a candidate is asked; it need not run."""
-        self.agent(name)
-        return self._engines[name].identity
+        """Return by what build, weights, template and settings an agent is asked; it need not run."""
+        return self._engine(name).identity
 
     async def ready(self, name: str) -> DocumentAgent:
         """Return an agent whose engine runs."""
-        agent = self.agent(name)
-        if name not in self._started:
-            await self._engines[name].start()
-            self._started.add(name)
+        agent, place = self.agent(name), self._place(name)
+        users = self._users.setdefault(place, set())
+        if not users:
+            await self._engines[place].start()
+        users.add(name)
         return agent
 
     async def stop(self, name: str) -> None:
-        """Stop a candidate's engine."""
-        if name in self._started:
-            self._started.discard(name)
-            await self._engines[name].close()
+        """Stop an agent's engine, once no other agent that was asked needs it."""
+        users = self._users.get(self._place(name), set())
+        if name in users:
+            users.discard(name)
+            if not users:
+                await self._engines[self._place(name)].close()
 
     async def close(self) -> None:
-        """Stop all engines, those of judges too, and close the index that the agents share."""
+        """Stop all engines, those of judges too, and close the indexes."""
         try:
-            for name in list(self._started):
+            for name in sorted({name for users in self._users.values() for name in users}):
                 await self.stop(name)
             await self.judges.close()
         finally:
-            if self._retriever is not None:
-                self._retriever.close()
+            for retriever in self._retrievers.values():
+                retriever.close()
+
+    def _engine(self, name: str) -> Engine:
+        place = self._place(name)
+        if place not in self._engines:
+            self._engines[place] = engine_for(self._assemblies[name], self._home)
+        return self._engines[place]
+
+    def _place(self, name: str) -> str:
+        assembly = self._assemblies[name]
+        return digest_value([assembly.candidate.as_json(), assembly.context, assembly.dry_run])
 
 
 def price_of(job: JobDescription, candidate: str) -> Price:
@@ -105,7 +122,7 @@ def price_of(job: JobDescription, candidate: str) -> Price:
 
 async def race(
     log: DecisionLog,
-    plan: Plan,
+    plan: Plan[GateRule],
     job: JobDescription,
     pack: ExamPack,
     bench: Bench,
@@ -119,7 +136,7 @@ async def race(
     """
     assemblies = plan.assemblies
     items = {item.id: item for item in pack.items_of(Split.SCREEN)}
-    entrants = [_entrant(job, assembly) for assembly in assemblies.values()]
+    entrants = [_entrant(job, name, assembly) for name, assembly in assemblies.items()]
     clusters = {item.id: item.cluster for item in items.values()}
     try:
         running = Race(entrants, clusters, seed=seed, cap=pack.cap)
@@ -149,7 +166,9 @@ async def race(
     state = running.state()
     winner = str(state.winner)
     standings = {row.candidate: row for row in state.standings}
-    table = [_row(job, assemblies[name], scores[name], wrong[name], standings[name]) for name in standings]
+    table = [
+        _row(job, name, assemblies[name], scores[name], wrong[name], standings[name]) for name in standings
+    ]
     gone = {out.candidate: out.reason for out in state.eliminations}
     for row in table:
         row["left"] = gone.get(row["candidate"], "")
@@ -167,7 +186,7 @@ async def race(
 
 async def gate(
     log: DecisionLog,
-    plan: Plan,
+    plan: Plan[GatePlan],
     pack: ExamPack,
     bench: Bench,
     winner: str,
@@ -183,7 +202,14 @@ async def gate(
         await bench.ready(winner), items, pack, Split.GATE, seed, sink, progress, bench.judges
     )
     decision = decide(evaluation, plan.gate, seed=seed)
-    body = {
+    log.append("evaluation", f"{plan.run}:evaluation", plan.run, aggregates(evaluation))
+    log.append("decision", f"{plan.run}:decision", plan.run, decision.as_json())
+    return {"evaluation": evaluation.as_json(), "decision": decision.as_json()}
+
+
+def aggregates(evaluation: Evaluation) -> dict[str, Any]:
+    """Return what the log says of an evaluation: sums, and the digest of the whole."""
+    return {
         "agent": evaluation.agent,
         "pack": evaluation.pack,
         "split": evaluation.split.value,
@@ -196,17 +222,14 @@ async def gate(
         "wrong_language": evaluation.wrong_language,
         "responses": digest_value(list(evaluation.responses)),
     }
-    log.append("evaluation", f"{plan.run}:evaluation", plan.run, body)
-    log.append("decision", f"{plan.run}:decision", plan.run, decision.as_json())
-    return {"evaluation": evaluation.as_json(), "decision": decision.as_json()}
 
 
-def _entrant(job: JobDescription, assembly: Assembly) -> Entrant:
+def _entrant(job: JobDescription, name: str, assembly: Assembly) -> Entrant:
     candidate = assembly.candidate
     price = price_of(job, candidate.id)
     license = license_named(candidate.license)
     return Entrant(
-        name=candidate.id,
+        name=name,
         price_in=price.per_million_tokens_in,
         price_out=price.per_million_tokens_out,
         openness=(2 if license.name and not license.field_of_use else 1) if license.name else 0,
@@ -227,13 +250,13 @@ def _item_scores(
 
 
 def _row(
-    job: JobDescription, assembly: Assembly, scores: Sequence[Score], wrong: int, standing: Any
+    job: JobDescription, name: str, assembly: Assembly, scores: Sequence[Score], wrong: int, standing: Any
 ) -> dict[str, Any]:
     candidate = assembly.candidate
     asked = max(1, standing.items)
     declined, unanswerable = declined_share(scores, Kind.UNANSWERABLE)
     return {
-        "candidate": candidate.id,
+        "candidate": name,
         "maker": candidate.maker,
         "license": candidate.license,
         "admitted": True,

@@ -15,9 +15,10 @@ from staffroom.pipeline.assemble import Assembly
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.exam_report_target import kept_output
 from staffroom.pipeline.examination import Bench
+from staffroom.pipeline.orders import Prepared
 from staffroom.pipeline.releasing import assembly_of
 from staffroom.pipeline.revive import revive
-from staffroom.records.digests import digest_value
+from staffroom.records.digests import canonical_json, digest_value
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.exam import Evaluation, Item, Response
 from staffroom.store import Database, Evaluations, Home, ObjectStore, Releases, Responses
@@ -48,9 +49,16 @@ class MadeOf:
     engine: dict[str, Any] | None
 
 
-def keep_examined(database: Database, objects: ObjectStore, pack: ExamPack, bench: Bench) -> None:
-    """Keep what the agents of a bench are made of, and where the pack lies; the same again changes nothing."""
-    keep_place(database, pack)
+def keep_examined(
+    database: Database, objects: ObjectStore, prepared: Prepared, index: str, bench: Bench
+) -> None:
+    """Keep what the agents of a bench are made of, and where pack and job lie; the same again changes nothing.
+
+    index: digest of the index that the job's documents gave.
+    """
+    database.set_meta(f"documents:{index}", canonical_json(prepared.documents).decode())
+    keep_place(database, prepared.pack)
+    database.set_meta(f"job-file:{prepared.job.alias}", str(prepared.file))
     for name, assembly in bench.assemblies.items():
         spec = bench.agent(name).spec
         kept = objects.put_json(

@@ -103,7 +103,7 @@ class _Hire:
                 Step("commit", 1, {"run": plan.run}, after=("admit", "index", "request-guard")),
                 committing.commit, plan, log, job, pack, admitted, indexed,
             )  # fmt: skip
-            keep_examined(self.database, self.objects, pack, bench)
+            keep_examined(self.database, self.objects, prepared, indexed["digest"], bench)
             progress.say(committed["said"])
             seed = committed["seed"]
 

@@ -1,5 +1,6 @@
 """Learn how much each candidate leans to one verdict by itself, before its exam is committed to."""
 
+from collections.abc import Collection
 from typing import Any
 
 from staffroom.onboard.prompt import verdict_probes
@@ -15,16 +16,25 @@ from staffroom.store import Home
 __all__ = ["learn_leanings"]
 
 
-async def learn_leanings(bench: Bench, runner: Runner, home: Home, progress: Progress) -> None:
-    """Ask each candidate of a bench the probes of its locale, once for each engine and wording, and have it lean so."""
+async def learn_leanings(
+    bench: Bench, runner: Runner, home: Home, progress: Progress, *, known: Collection[str] = ()
+) -> None:
+    """Ask each agent of a bench the probes of its locale, once for each engine and wording, and have it lean so.
+
+    known: names of agents that lean already, and stay as they are.
+    """
     for name, assembly in list(bench.assemblies.items()):
-        step = Step(f"leaning {name}", 1, _inputs(assembly, home), after=("admit",))
+        if name in known:
+            continue
+        step = Step(f"leaning {assembly.candidate.id}", 1, _inputs(assembly, home), after=("admit",))
         bench.lean(name, Leaning(**await runner.run(step, _measure, bench, name, progress)))
 
 
 def _inputs(assembly: Assembly, home: Home) -> dict[str, Any]:
     probes = verdict_probes(assembly.locale)
+    examples = {} if assembly.examples is None else {"examples": assembly.examples.digest}
     return {
+        **examples,
         "engine": engine_for(assembly, home).identity.digest,
         "prompt": assembly.book.digest,
         "probes": digest_value([[p.excerpts, p.answered, p.unanswered, p.refused] for p in probes]),

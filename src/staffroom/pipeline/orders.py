@@ -28,8 +28,9 @@ class HireOrder:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A job whose parts are all there; `documents` maps names to [digest, as-of date]."""
+    """A job whose parts are all there; `file` is the job's, `documents` maps names to [digest, as-of date]."""
 
+    file: Path
     job: JobDescription
     folder: Path
     pack: ExamPack
@@ -56,4 +57,4 @@ def prepare(order: HireOrder) -> Prepared:
             hint="give both the same locale",
         )
     agent_policy(job)  # raises where there is no wording for the job's locale
-    return Prepared(job, folder, pack, document_digests(job, folder))
+    return Prepared(order.job.absolute(), job, folder, pack, document_digests(job, folder))

@@ -48,7 +48,7 @@ def sign_off(
     if signed is None:
         raise StaffroomError(
             f"{job.sponsor} did not sign off, so nothing was released",
-            hint="run the same `staffroom hire` again: only the signature is asked for",
+            hint="run the same command again: only the signature is asked for",
         )
     body = {
         "agent": spec.digest,

@@ -14,6 +14,7 @@ from pathlib import Path
 from staffroom.engine.protocols import Engine
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.pipeline.assemble import assemble, engine_for, make_embedder
+from staffroom.pipeline.feedback import HomeFeedback
 from staffroom.pipeline.releasing import assembly_of
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.job_description import JobDescription
@@ -94,6 +95,7 @@ async def serve(
             documents=lambda digest: _document(opened, digest),
             links=DocumentLinks.of(home.keys),
             settings=GatewaySettings(public_url=f"http://{host}:{port}"),
+            feedback=HomeFeedback(home),
         )
         server = GatewayServer(gateway, host=host, port=port)
         try:

@@ -43,6 +43,8 @@ def what_is_signed(
         f"exam      {decision.pack}",
         f"decision  {decision.verdict.value}: {decision.reason}",
     ]
+    for test in decision.paired.tests if decision.paired is not None else ():
+        lines.append(f"  {test.name:<14} {test.form.value}: {test.verdict.value}; {test.reason}")
     for facet in decision.facets:
         bar = f"threshold {facet.threshold:g}" if facet.threshold is not None else "reported"
         lines.append(

@@ -25,6 +25,7 @@ class AgentSpec:
     base: digest of the model file, or `endpoint:<url>#<model>` for an endpoint-bound candidate.
     adapter: digest of a LoRA adapter or "".  engine: driver, build and template digest.
     index: digest of the document index.  prompt, policy, guardrails: digests of their canonical JSON.
+    examples: digest of the book of worked examples of which each question is shown the nearest, or "".
     """
 
     name: str
@@ -37,10 +38,11 @@ class AgentSpec:
     locale: str
     adapter: str = ""
     candidate: str = ""
+    examples: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the manifest: a JSON object of digests and names."""
-        return {
+        """Return the manifest: a JSON object of digests and names; without examples none are named in it."""
+        value = {
             "name": self.name,
             "base": self.base,
             "adapter": self.adapter,
@@ -52,6 +54,7 @@ class AgentSpec:
             "locale": self.locale,
             "candidate": self.candidate,
         }
+        return {**value, "examples": self.examples} if self.examples else value
 
     @property
     def digest(self) -> str:

@@ -6,7 +6,15 @@ from typing import Any
 
 from staffroom.records.digests import digest_value
 
-__all__ = ["Decision", "FacetVerdict", "Release", "Verdict"]
+__all__ = [
+    "ClaimForm",
+    "Decision",
+    "FacetVerdict",
+    "PairedResult",
+    "PairedVerdict",
+    "Release",
+    "Verdict",
+]
 
 
 class Verdict(StrEnum):
@@ -60,9 +68,91 @@ class FacetVerdict:
         }
 
 
+class ClaimForm(StrEnum):
+    """What one test of a later gate asks of the candidate."""
+
+    SUPERIOR = "superior"
+    NON_INFERIOR = "non-inferior"
+    THRESHOLD = "threshold"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class PairedVerdict:
+    """One test of a gate at which a candidate stands against the incumbent.
+
+    border: the margin of superiority or non-inferiority, the threshold, or the limit of violations.
+    mean_low, mean_high: mean over clusters of candidate less incumbent (of the candidate's score, of violations),
+    unscored items at their least and at their greatest.  low, high: 95 % interval of the mean over items, for readers.
+    p_value: of the claim being false; p_against: of it being true.  tested, passed, upper: of an exact test of a
+    threshold.  more: about how many new sources would decide an open test, None where no number would or none is needed.
+    """
+
+    name: str
+    form: ClaimForm
+    facets: tuple[str, ...]
+    border: float
+    gated: bool
+    verdict: Verdict
+    clusters: int
+    items: int = 0
+    mean_low: float | None = None
+    mean_high: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    p_against: float | None = None
+    decided_at: int | None = None
+    tested: int = 0
+    passed: float = 0.0
+    upper: float | None = None
+    more: int | None = None
+    reason: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the test for the log."""
+        return {
+            "name": self.name,
+            "form": self.form.value,
+            "facets": list(self.facets),
+            "border": self.border,
+            "gated": self.gated,
+            "verdict": self.verdict.value,
+            "clusters": self.clusters,
+            "items": self.items,
+            "mean_low": self.mean_low,
+            "mean_high": self.mean_high,
+            "low": self.low,
+            "high": self.high,
+            "p_value": self.p_value,
+            "p_against": self.p_against,
+            "decided_at": self.decided_at,
+            "tested": self.tested,
+            "passed": self.passed,
+            "upper": self.upper,
+            "more": self.more,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PairedResult:
+    """What a candidate showed against the incumbent (an agent's digest) on the same items."""
+
+    incumbent: str
+    tests: tuple[PairedVerdict, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result for the log."""
+        return {"incumbent": self.incumbent, "tests": [test.as_json() for test in self.tests]}
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The gate's word on one agent, with the reason in one sentence."""
+    """The gate's word on one agent, with the reason in one sentence.
+
+    paired: the tests against the incumbent, None at a first hire.
+    """
 
     verdict: Verdict
     reason: str
@@ -70,10 +160,11 @@ class Decision:
     pack: str
     alpha: float
     facets: tuple[FacetVerdict, ...]
+    paired: PairedResult | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the decision as it goes into the log."""
-        return {
+        value: dict[str, Any] = {
             "verdict": self.verdict.value,
             "reason": self.reason,
             "agent": self.agent,
@@ -81,6 +172,7 @@ class Decision:
             "alpha": self.alpha,
             "facets": [facet.as_json() for facet in self.facets],
         }
+        return value if self.paired is None else {**value, "paired": self.paired.as_json()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ __all__ = [
     "FacetSummary",
     "Item",
     "Kind",
+    "LaterRule",
     "Response",
+    "Role",
     "Score",
     "ScoreStatus",
     "Split",
@@ -35,6 +37,7 @@ class Kind(StrEnum):
     NEUTRALITY = "neutrality"
     SURVEY = "survey"
     MATCH = "match"
+    CORRECTION = "correction"
 
     @property
     def has_options(self) -> bool:
@@ -43,8 +46,8 @@ class Kind(StrEnum):
 
     @property
     def has_patterns(self) -> bool:
-        """Whether `accept` and `reject` are patterns; of the other kinds they are letters, shares or targets."""
-        return not self.has_options and self is not Kind.MATCH
+        """Whether `accept` and `reject` are patterns; of the other kinds they are letters, shares, targets or answers."""
+        return not self.has_options and self not in (Kind.MATCH, Kind.CORRECTION)
 
     @property
     def is_paired(self) -> bool:
@@ -70,6 +73,32 @@ class FacetRule:
     threshold: float | None
     gated: bool
     method: str = "exact"
+
+
+class Role(StrEnum):
+    """What a facet is for when a candidate stands against the incumbent: at every gate after the first.
+
+    task: the candidate must be better over all items of such facets together.  guard: it may not be worse by a margin.
+    hard-stop: an item scored below 1 is a violation, and violations must be rarer than a limit.
+    """
+
+    TASK = "task"
+    GUARD = "guard"
+    HARD_STOP = "hard-stop"
+    REPORTED = "reported"
+
+
+@dataclass(frozen=True, slots=True)
+class LaterRule:
+    """What a pack asks of a facet at every gate after the first; limit: of violations, for hard stops alone."""
+
+    role: Role
+    margin: float
+    limit: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the rule for the log."""
+        return {"role": self.role.value, "margin": self.margin, "limit": self.limit}
 
 
 @dataclass(frozen=True, slots=True)

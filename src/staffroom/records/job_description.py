@@ -17,10 +17,12 @@ __all__ = [
     "Budget",
     "Charter",
     "DocumentRef",
+    "Improvement",
     "JobDescription",
     "Policy",
     "Price",
     "Requirements",
+    "Triggers",
 ]
 
 _NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -124,6 +126,48 @@ class Budget(_Strict):
     tokens_per_day: int | None = Field(None, ge=1, description="Tokens a day that the worker may use.")
 
 
+class Triggers(_Strict):
+    """When `staffroom improve --due` says that a worker should be looked at; nothing starts by itself."""
+
+    new_corrections: int | None = Field(
+        50, ge=1, description="So many accepted corrections since the last improvement; null for never."
+    )
+    thumbs_down: bool = Field(
+        True, description="Thumbs down on one topic above the control limit of the worker's own rate."
+    )
+    retrieval_misses: bool = Field(
+        True, description="Answers without a passage found, or declined, above the control limit of the past."
+    )
+    documents_changed: bool = Field(True, description="Documents are other ones than were released.")
+    base_replaced: bool = Field(
+        True, description="The model that was released is no longer a candidate of the job."
+    )
+
+
+class Improvement(_Strict):
+    """How a released worker may be replaced by a better one; see `staffroom improve`."""
+
+    accept_from: tuple[str, ...] = Field(
+        (),
+        description="People whose edits and verdicts are accepted at once, where no personal data is suspected.",
+    )
+    replacement: Literal["none", "cheaper", "smaller", "forced"] = Field(
+        "none",
+        description="For what kind of candidate it suffices not to be worse: one with cheaper tokens, with a smaller "
+        "model file, or any (`forced`: the incumbent must go). It is declared before the run and logged.",
+    )
+    margin: float = Field(
+        0.05, gt=0, lt=1, description="What `not worse` means for such a replacement, on the task."
+    )
+    regression_margin: float = Field(
+        0.10, gt=0, lt=1, description="What `not worse` means on the cases that were corrected before."
+    )
+    examples_shown: int = Field(
+        2, ge=1, le=8, description="Corrections that a question is shown as worked examples, if they help."
+    )
+    triggers: Triggers = Field(Triggers(), description="When the worker is due for an improvement.")
+
+
 class JobDescription(_Strict):
     """One worker's job: who answers for it, what it must say, what it reads, and how it is examined."""
 
@@ -147,6 +191,7 @@ class JobDescription(_Strict):
     training: Literal["none"] = Field("none", description="Training of adapters; `none` serves base weights.")
     policy: Policy = Policy()
     budget: Budget = Budget()
+    improvement: Improvement = Improvement()
     tasks: tuple[Task, ...] = Field(
         (),
         max_length=500,
@@ -168,8 +213,10 @@ class JobDescription(_Strict):
         return value
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a run depends on as canonical JSON data: without the tasks, and without undeclared hours."""
+        """Return what a run depends on as canonical JSON data: without the tasks, and without what is not declared."""
         value = self.model_dump(mode="json", exclude={"tasks"})
+        if self.improvement == Improvement():
+            del value["improvement"]
         for price in (value["budget"]["price"], *value["budget"]["prices"].values()):
             if price["per_machine_hour"] is None:
                 del price["per_machine_hour"]

@@ -6,7 +6,14 @@ from typing import Any
 
 from staffroom.records.digests import digest_value
 
-__all__ = ["AgentPolicy", "Demonstration", "PromptBook", "RequestGuardModel", "VerdictProbe"]
+__all__ = [
+    "AgentPolicy",
+    "Demonstration",
+    "ExampleBook",
+    "PromptBook",
+    "RequestGuardModel",
+    "VerdictProbe",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,34 @@ class PromptBook:
     @property
     def digest(self) -> str:
         """Digest by which the agent's spec names its prompt."""
+        return digest_value(self.as_json())
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleBook:
+    """Worked examples of which each question is shown the nearest ones, after those that every prompt begins with.
+
+    shown: how many a question is shown.  sources: digests of the corrections that they were made of.
+    """
+
+    shown: int
+    examples: tuple[Demonstration, ...]
+    sources: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the book as JSON data."""
+        return dict(_jsonable(asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "ExampleBook":
+        """Return the book that `as_json` gave."""
+        return cls(
+            data["shown"], tuple(Demonstration(**item) for item in data["examples"]), tuple(data["sources"])
+        )
+
+    @property
+    def digest(self) -> str:
+        """Digest by which the agent's spec names its examples."""
         return digest_value(self.as_json())
 
 

@@ -1,12 +1,20 @@
 """The small interfaces by which sibling packages meet; they are wired together in `pipeline`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from staffroom.records.agent import AgentAnswer, AgentSpec, ChatTurn, ChoiceAnswer, Retrieved
 from staffroom.records.exam import Response
 
-__all__ = ["Agent", "DocumentReader", "Progress", "ResponseSink", "Retriever", "TextListener"]
+__all__ = [
+    "Agent",
+    "DocumentReader",
+    "FeedbackSink",
+    "Progress",
+    "ResponseSink",
+    "Retriever",
+    "TextListener",
+]
 
 TextListener = Callable[[str], None]
 
@@ -53,6 +61,18 @@ class Retriever(Protocol):
 
     def closeness(self, question: str, texts: Sequence[str]) -> list[float]:
         """Return the cosine of the question with each text."""
+        ...
+
+
+class FeedbackSink(Protocol):
+    """Takes what people say of answers; nothing that it takes changes a worker by itself."""
+
+    def take(self, row: Mapping[str, str], *, key: str, opens: Callable[[str], bool]) -> str:
+        """Put one word on a recorded answer into quarantine and return its id.
+
+        row: `audit_id` and what is said of that answer.  key: id of the API key that says it, or "".  opens: whether that key is for
+        a worker.  Raises WrongUse for an answer that is not recorded or not the key's, and for what cannot be read.
+        """
         ...
 
 

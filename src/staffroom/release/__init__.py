@@ -12,14 +12,19 @@ from staffroom.release.gate import (
     uses_in_all,
 )
 from staffroom.release.manifest import build_release, differences
+from staffroom.release.paired import PairedPlan, PairedTest, Sat, decide_paired, paired_values, plan_paired
 from staffroom.release.reasons import decision_reason, explain, facet_reason, more_items
 
 __all__ = [
     "FacetPlan",
     "GatePlan",
+    "PairedPlan",
+    "PairedTest",
+    "Sat",
     "build_release",
     "clusters_to_pass",
     "decide",
+    "decide_paired",
     "decision_reason",
     "differences",
     "draw_items",
@@ -28,6 +33,8 @@ __all__ = [
     "judge_facets",
     "lost_facets",
     "more_items",
+    "paired_values",
     "plan_gate",
+    "plan_paired",
     "uses_in_all",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from staffroom.records.decision import Decision, FacetVerdict, Verdict
+from staffroom.release.paired_reasons import paired_reason
 from staffroom.stats import items_needed, least_to_pass
 
 __all__ = ["decision_reason", "explain", "facet_reason", "more_items"]
@@ -10,6 +11,8 @@ __all__ = ["decision_reason", "explain", "facet_reason", "more_items"]
 
 def explain(decision: Decision, locale: str = "en") -> str:
     """Return the decision's reason as one sentence in `en` or `zh-TW` (others fall back to English)."""
+    if decision.paired is not None:
+        return paired_reason(decision.verdict, decision.paired.tests, locale)
     build = _sentence_zh if locale == "zh-TW" else decision_reason
     return build(decision.verdict, decision.facets, decision.alpha)
 

@@ -30,7 +30,7 @@ from staffroom.records.agent import (
     Retrieved,
 )
 from staffroom.records.guardrails import GuardrailPlan, Stage, Verdict
-from staffroom.records.policy import AgentPolicy, PromptBook
+from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook
 from staffroom.records.protocols import Retriever, TextListener
 from staffroom.serve.doubt import disagreement, missing_quantity, possible_answers
 from staffroom.serve.grounding import Grounding, cite, excerpt_window, split_sentence
@@ -40,7 +40,7 @@ from staffroom.serve.overlay import OverlaidRetriever
 from staffroom.serve.released import ReleasedText
 from staffroom.serve.verdict import VerdictOdds, read_verdict
 
-__all__ = ["DocumentAgent", "RequestGuard"]
+__all__ = ["DocumentAgent", "ExampleSource", "RequestGuard"]
 
 _QUESTION_CHARACTERS = 1200
 _SHORT_FOLLOW_UP = 14
@@ -58,6 +58,14 @@ class RequestGuard(Protocol):
 
     def refuse_probability(self, request: str) -> float:
         """Return a probability in [0, 1]."""
+        ...
+
+
+class ExampleSource(Protocol):
+    """Finds the worked examples that a question is shown."""
+
+    def nearest(self, question: str) -> tuple[Demonstration, ...]:
+        """Return the examples, the nearest last."""
         ...
 
 
@@ -83,6 +91,7 @@ class DocumentAgent:
         guard: RequestGuard,
         plan: GuardrailPlan | None = None,
         guard_model: GuardModel | None = None,
+        examples: ExampleSource | None = None,
     ) -> None:
         self._spec = spec
         self._engine = engine
@@ -92,6 +101,7 @@ class DocumentAgent:
         self._guard = guard
         self._rails = TextGuard(plan or GuardrailPlan(policy.locale))
         self._guard_model = guard_model
+        self._examples = examples
         self._root = ""
 
     @property
@@ -114,6 +124,11 @@ class DocumentAgent:
         """What finds its excerpts."""
         return self._retriever
 
+    def shown_for(self, question: str, limit: int) -> tuple[tuple[Retrieved, ...], str]:
+        """Return what is found for a question, and how it would be shown to the model; no engine is needed."""
+        found = tuple(self._retriever.search(question, limit))
+        return found, self._excerpts(found)
+
     def reading(self, excerpts: Sequence[Retrieved]) -> "DocumentAgent":
         """Return the same agent, which finds these excerpts first whatever it is asked."""
         found = OverlaidRetriever(self._retriever, excerpts)
@@ -126,6 +141,7 @@ class DocumentAgent:
             self._guard,
             self._rails.plan,
             self._guard_model,
+            self._examples,
         )
         agent._root = self._root
         return agent
@@ -167,7 +183,8 @@ class DocumentAgent:
         """Return the odds of the verdict words where these excerpts are shown, as the model gives them."""
         text = self._book.question.format(excerpts=excerpts, question=question)
         root = await self._rooted()
-        prompt = _pinned_before(await self._render((), text), root, question)
+        near = await self._nearest(question)
+        prompt = _pinned_before(await self._render((), text, near), root, question)
         return read_verdict((await self._engine.next_token(prompt)).log_probabilities, self._book)
 
     async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
@@ -177,13 +194,14 @@ class DocumentAgent:
         found, _ = await self._found(question)
         root = await self._rooted()
         text = self._book.choice.format(excerpts=self._excerpts(found), question=question)
-        shared = await self._shared_prefix(root, text)
+        near = await self._nearest(question)
+        shared = await self._shared_prefix(root, text, near)
         held = await self._engine.count(shared)
         orders: list[tuple[float, ...]] = []
         tokens_in = 0
         for order in cyclic_orders(len(choices)):
             lines = option_lines([choices[index] for index in order]) + self._book.choice_end
-            whole = await self._render((), text + lines)
+            whole = await self._render((), text + lines, near)
             pinned = shared if whole.startswith(shared) else ""
             seen = await self._engine.next_token(Prompt(pinned, whole[len(pinned) :]))
             tokens_in += seen.tokens_in if not orders else seen.tokens_in - held
@@ -265,11 +283,12 @@ class DocumentAgent:
         shown = self._excerpts(found)
         text = self._book.question.format(excerpts=shown, question=question)
         root = await self._rooted()
-        whole = await self._render(history, text)
+        near = await self._nearest(question)
+        whole = await self._render(history, text, near)
         # A long conversation loses its beginning rather than the answer.
         while history and await self._engine.count(whole) + self._room() > self._engine.context:
             history = _history(history[1:])
-            whole = await self._render(history, text)
+            whole = await self._render(history, text, near)
         # Verdict and answer both go on from the question: what is before is read once.
         end = whole.rfind(question) + len(question)
         pinned = whole[:end] if question and whole.startswith(root) and end > len(root) else ""
@@ -388,9 +407,14 @@ class DocumentAgent:
             for number, item in enumerate(found, start=1)
         )
 
-    async def _render(self, history: Sequence[ChatTurn], text: str) -> str:
+    async def _nearest(self, question: str) -> tuple[Demonstration, ...]:
+        return () if self._examples is None else await asyncio.to_thread(self._examples.nearest, question)
+
+    async def _render(
+        self, history: Sequence[ChatTurn], text: str, near: Sequence[Demonstration] = ()
+    ) -> str:
         turns = [ChatTurn("system", self._book.system)]
-        for shown in self._book.demonstrations:
+        for shown in (*self._book.demonstrations, *near):
             asked = self._book.question.format(excerpts=shown.excerpts, question=shown.question)
             turns += [ChatTurn("user", asked), ChatTurn("assistant", f"{shown.verdict}\n{shown.answer}")]
         return await self._engine.render([*turns, *history, ChatTurn("user", text)])
@@ -407,8 +431,8 @@ class DocumentAgent:
         await self._engine.pin(self._root)
         return self._root
 
-    async def _shared_prefix(self, root: str, text: str) -> str:
-        first, second = await self._render((), f"{text}甲"), await self._render((), f"{text}乙")
+    async def _shared_prefix(self, root: str, text: str, near: Sequence[Demonstration]) -> str:
+        first, second = await self._render((), f"{text}甲", near), await self._render((), f"{text}乙", near)
         shared = _common_beginning(first, second)
         return shared[: shared.rindex("\n") + 1] if "\n" in shared[len(root) :] else shared
 

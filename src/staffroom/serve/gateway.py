@@ -18,11 +18,13 @@ from starlette.types import Receive, Scope, Send
 
 from staffroom.records.agent import AgentAnswer
 from staffroom.records.errors import StaffroomError
+from staffroom.records.protocols import FeedbackSink
 from staffroom.serve.asgi import from_loopback, header, read_body, send_error, send_json, when_gone
 from staffroom.serve.counters import Counters
 from staffroom.serve.documents import DocumentLinks, DocumentSource
 from staffroom.serve.duty import DutyLog, DutyRecord
 from staffroom.serve.exchange import Exchange, PermitWatch, ServedRelease, StopReason
+from staffroom.serve.feedback import read_feedback, take_feedback
 from staffroom.serve.permit import DutyState, Permits
 from staffroom.serve.queue import QueueFull
 from staffroom.serve.rest import rest_app
@@ -43,6 +45,7 @@ __all__ = ["Gateway", "GatewaySettings"]
 
 _CHAT = "/v1/chat/completions"
 _MODELS = "/v1/models"
+_FEEDBACK = "/v1/feedback"
 _NO_RETRY = ((b"x-should-retry", b"false"),)
 
 
@@ -93,6 +96,7 @@ class Gateway:
         documents: DocumentSource,
         links: DocumentLinks,
         settings: GatewaySettings | None = None,
+        feedback: FeedbackSink | None = None,
     ) -> None:
         self.permits = permits
         self.counters = Counters()
@@ -101,6 +105,7 @@ class Gateway:
         self._keys = keys
         self._duty = duty
         self._links = links
+        self._feedback = feedback
         self._served: dict[str, ServedRelease] = {}
         self._since: dict[str, int] = {}
         self._watch = PermitWatch(permits)
@@ -211,6 +216,13 @@ class Gateway:
             models = [self._model(served) for served in self._open(call.key)]
             body = orjson.dumps({"object": "list", "data": models})
             await send_json(send, 200, body, self._names(call, None))
+        elif path == _FEEDBACK and self._feedback is not None:
+            _require(method, "POST")
+            call.key = self.authorise(scope)
+            row = read_feedback(await read_body(scope, receive, self.settings.body_bytes))
+            # In a thread: it looks through the duty log and waits for the disk.
+            body = await asyncio.to_thread(take_feedback, self._feedback, row, call.key)
+            await send_json(send, 201, body, self._names(call, None))
         elif path.startswith(_MODELS + "/"):
             _require(method, "GET")
             call.key = self.authorise(scope)

@@ -51,6 +51,18 @@ class Responses:
             for item_digest, response in rows:
                 _store(connection, item_digest, response, created)
 
+    def pace(self, agent: str, most: int = 200) -> tuple[float, float] | None:
+        """Return mean seconds and mean tokens of an agent's kept responses (of `most` of them), None where it has none."""
+        with self._database.read() as connection:
+            texts = connection.execute(
+                select(responses.c.json).where(responses.c.agent == agent).limit(most)
+            ).scalars()
+            rows = [_from_json(text) for text in texts]
+        if not rows:
+            return None
+        tokens = sum(row.tokens_in + row.tokens_out for row in rows)
+        return sum(row.seconds for row in rows) / len(rows), tokens / len(rows)
+
     def count(self, agent: str) -> int:
         """Return how many responses of an agent are kept."""
         with self._database.read() as connection:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-__all__ = ["chinese_number", "numbers_in"]
+__all__ = ["chinese_number", "numbers_in", "without_references"]
 
 _DIGITS: Mapping[str, int] = {
     "〇": 0,
@@ -85,6 +85,18 @@ _ENGLISH = re.compile(
     + r"))\b",
     re.IGNORECASE,
 )
+
+
+_REFERENCE = re.compile(
+    rf"第\s*[0-9{_NUMERAL}]+\s*(?:[-之]\s*[0-9{_NUMERAL}]+)?\s*[條項款目章節類]"
+    r"|【[0-9]+】|\[[0-9]+\]|\b(?:articles?|sections?|art\.|sec\.|§+)\s*[0-9]+(?:[-.][0-9]+)*",
+    re.IGNORECASE,
+)
+
+
+def without_references(text: str) -> str:
+    """Return a text without the numbers by which it names articles, paragraphs and excerpts: 第9-1條, Article 5, [1]."""
+    return _REFERENCE.sub(" ", text)
 
 
 def numbers_in(text: str) -> list[str]:

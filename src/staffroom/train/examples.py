@@ -137,8 +137,8 @@ async def make_examples(
         raise ValueError("the exam is frozen before examples are made")
     rules = rules or MakingRules()
     maker = _Maker(engine, retriever, words, declined, rules, {chunk.id: chunk for chunk in chunks})
-    for result in file.results.values():
-        maker.keep(result.examples)
+    for kept in file.results.values():
+        maker.keep(kept.examples)
     if progress is not None:
         progress.stage("examples", len(chunks))
     results = []

@@ -70,15 +70,26 @@ def test_resume_rollback_and_retire(staffroom: CommandLine, pipeline: Callable[.
 
         return work
 
-    pipeline("workers", resume=act("resume"), rollback=act("rollback"), retire=act("retire"))
+    def end(home: object, alias: str, by: str, successor: str) -> dict[str, Any]:
+        done.append(f"retire for {successor}")
+        return {
+            "alias": alias,
+            "keys_revoked": ["k1"],
+            "keys_left": ["k2"],
+            "certificate": "certificate.json",
+        }
+
+    pipeline("workers", resume=act("resume"), rollback=act("rollback"))
+    pipeline("retire", retire_worker=end)
     assert "may work again" in staffroom("resume", "town-hall").out
     assert "sha256:before" in staffroom("rollback", "town-hall").out
     said = staffroom("retire", "town-hall")
     assert said.status == 2
     assert said.err.rstrip().endswith("hint: staffroom retire town-hall --yes")
     assert done == ["resume", "rollback"]
-    assert staffroom("retire", "town-hall", "--yes").status == 0
-    assert done[-1] == "retire"
+    said = staffroom("retire", "town-hall", "--yes", "--successor", "desk")
+    assert said.status == 0 and done[-1] == "retire for desk"
+    assert "Keys revoked: 1." in said.out and "stay: k2" in said.out and "certificate.json" in said.out
 
 
 def test_keys_are_shown_once_and_revoked(staffroom: CommandLine) -> None:

@@ -13,11 +13,12 @@ from staffroom.ledger import LogBusy
 from staffroom.records.errors import StaffroomError, WrongUse
 
 COMMANDS = [
-    "init", "hire", "workers", "show", "chat", "serve", "exam", "suspend", "resume", "retire", "rollback", "models",
-    "log", "key", "schema", "doctor",
+    "init", "hire", "improve", "workers", "show", "chat", "serve", "exam", "suspend", "resume", "retire", "rollback", "models",
+    "feedback", "log", "key", "schema", "doctor",
 ]  # fmt: skip
 GROUPS = {
     "exam": ["run", "check", "alpha", "retire", "unseal"],
+    "feedback": ["add", "import", "list", "accept", "reject"],
     "models": ["add", "get", "check", "list"],
     "log": ["verify", "show", "proof", "checkpoint"],
     "key": ["create", "revoke", "list"],

@@ -16,7 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_world import ORIGIN, QuickDisk
 
-from staffroom.ledger import Log, LogKeys, check_exams, read_entries, verify_exams
+from staffroom.ledger import (
+    Log,
+    LogKeys,
+    check_decisions,
+    check_exams,
+    check_paired,
+    read_entries,
+    verify_decisions,
+    verify_exams,
+    verify_paired,
+)
 from staffroom.ledger.merkle import leaf_hash, root_of
 from staffroom.records.digests import digest_value
 from staffroom.stats import upper_bound
@@ -122,7 +132,11 @@ def good() -> Entries:
 
 
 def found(entries: Entries) -> list[str]:
-    return [f"{one.entry} {one.what}" for one in check_exams([as_bytes(value) for value in entries])]
+    data = [as_bytes(value) for value in entries]
+    rows = [(one.entry, one.what) for one in check_exams(data)]
+    rows += [(one.entry, one.what) for one in check_decisions(data)]
+    rows += [(one.entry, one.what) for one in check_paired(data)]
+    return [f"{index} {what}" for index, what in sorted(rows)]
 
 
 def place(entries: Entries, kind: str, run: str) -> int:
@@ -277,8 +291,8 @@ def test_upper_bounds_are_those_of_the_tests(tested: int, right: int, missing: i
     right = min(right, tested)
     seen = min(tested, right + missing)
     bound = upper_bound(seen, tested, alpha(use))
-    assert verify_exams._is_upper(bound, right, tested, alpha(use))
-    assert not verify_exams._is_upper(bound * 0.999, right, tested, alpha(use))
+    assert verify_decisions._is_upper(bound, right, tested, alpha(use))
+    assert not verify_decisions._is_upper(bound * 0.999, right, tested, alpha(use))
 
 
 def test_what_was_closed_is_not_asked_again() -> None:
@@ -374,14 +388,15 @@ def test_nothing_that_entries_hold_makes_it_raise(data: st.DataObject) -> None:
     else:
         del holder[name]
     entries[at] = one
-    check_exams([as_bytes(value) for value in entries])
-    check_exams([as_bytes(value) for value in entries[at:]])
+    found(entries)
+    found(entries[at:])
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_bytes_that_are_no_entries_are_not_judged(entries: list[bytes]) -> None:
-    assert check_exams([*entries, b"[1]", b"NaN", b'{"type": 3}', b"[" * 5000]) == []
+    for check in (check_exams, check_decisions, check_paired):
+        assert check([*entries, b"[1]", b"NaN", b'{"type": 3}', b"[" * 5000]) == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -391,7 +406,7 @@ def test_p_values_are_those_of_the_tests(tested: int, right: int, threshold: flo
 
     right = min(right, tested)
     expected = upper_tail_p_value(right, tested, threshold)
-    assert verify_exams._tail(right, tested, threshold) == pytest.approx(expected, rel=1e-8, abs=1e-290)
+    assert verify_decisions._tail(right, tested, threshold) == pytest.approx(expected, rel=1e-8, abs=1e-290)
 
 
 def write_log(base: Path, keys: LogKeys, entries: list[bytes]) -> Path:
@@ -411,11 +426,11 @@ def write_log(base: Path, keys: LogKeys, entries: list[bytes]) -> Path:
 def test_it_runs_alone(tmp_path: Path, keys: LogKeys) -> None:
     entries = [as_bytes(value) for value in good()]
     many = [as_bytes(entry("note", "n", {"number": number})) for number in range(300)]
-    script = tmp_path / "verify_exams.py"
-    shutil.copy(verify_exams.__file__, script)
+    for module in (verify_exams, verify_decisions, verify_paired):
+        shutil.copy(str(module.__file__), tmp_path)
 
-    def run(folder: Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-I", "-S", str(script), str(folder)]
+    def run(folder: Path, name: str = "verify_exams.py") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-S", str(tmp_path / name), str(folder)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     folder = write_log(tmp_path, keys, [*entries, *many])
@@ -423,6 +438,8 @@ def test_it_runs_alone(tmp_path: Path, keys: LogKeys) -> None:
     good_run = run(folder)
     assert (good_run.returncode, good_run.stderr) == (0, "")
     assert good_run.stdout == f"ok: {len(entries) + 300} entries keep the rules of their exams\n"
+    for name in ("verify_decisions.py", "verify_paired.py"):
+        assert (run(folder, name).returncode, run(folder, name).stderr) == (0, "")
     bad = good()
     bad[place(bad, "gate-opened", "two")]["body"]["alpha"] = 0.05
     bad_run = run(write_log(tmp_path / "bad", keys, [as_bytes(value) for value in bad]))

@@ -11,8 +11,9 @@ for folder in ("gguf", "onboard"):
 
 from counting_embedder import CountingEmbedder  # noqa: E402  # needs the folders above
 from hire_world import Town, settle  # noqa: E402  # needs the folders above
+from improve_world import correct, fakes, ready_town, run_improve  # noqa: E402  # needs the folders above
 
-from staffroom.store import Home  # noqa: E402  # beside them
+from staffroom.store import Database, Home  # noqa: E402  # beside them
 
 
 @pytest.fixture(scope="session")
@@ -48,4 +49,51 @@ def hired(tmp_path: Path, hired_once: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("STAFFROOM_OFFLINE", "1")
     town = Town(folder, Home(folder / "home"), CountingEmbedder())
     town.fake(monkeypatch)
+    return town
+
+
+@pytest.fixture(scope="session")
+def ready_once(tmp_path_factory: pytest.TempPathFactory, settled: Path) -> Path:
+    """The folder of a town whose worker is released and can get better."""
+    folder = tmp_path_factory.mktemp("ready")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        ready_town(Town.build(folder, patch, settled), patch)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def improved_once(tmp_path_factory: pytest.TempPathFactory, ready_once: Path) -> Path:
+    """The folder of a town whose worker was replaced by a better one."""
+    folder = tmp_path_factory.mktemp("improved") / "town"
+    shutil.copytree(ready_once, folder, symlinks=True)
+    with pytest.MonkeyPatch.context() as patch:
+        town = _moved(folder, patch)
+        correct(town)
+        assert run_improve(town).json["verdict"] == "promoted"
+    return folder
+
+
+@pytest.fixture
+def ready(tmp_path: Path, ready_once: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
+    """A town of its own whose worker is released and can get better; nothing corrected yet."""
+    shutil.copytree(ready_once, tmp_path / "town", symlinks=True)
+    return _moved(tmp_path / "town", monkeypatch)
+
+
+@pytest.fixture
+def improved(tmp_path: Path, improved_once: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
+    """A town of its own whose worker was replaced by a better one."""
+    shutil.copytree(improved_once, tmp_path / "town", symlinks=True)
+    return _moved(tmp_path / "town", monkeypatch)
+
+
+def _moved(folder: Path, patch: pytest.MonkeyPatch) -> Town:
+    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    patch.setenv("STAFFROOM_OFFLINE", "1")
+    town = Town(folder, Home(folder / "home"), CountingEmbedder())
+    town.fake(patch)
+    fakes(town, patch)
+    with Database(town.home.database) as database:
+        database.set_meta("job-file:counter", str(folder / "job.yaml"))
     return town

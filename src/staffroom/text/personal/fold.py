@@ -21,7 +21,7 @@ _FOLDABLE = re.compile(rf"[\uff01-\uff5e{_DASHES}{_BLANKS}{_DOTS}]|(?![0-9])\d")
 _HAN_DIGITS = "〇零一二三四五六七八九壹貳參肆伍陸柒捌玖"
 _HAN_VALUES = "00123456789123456789"
 _HAN_RUN = re.compile(rf"[0-9]?[{_HAN_DIGITS}][{_HAN_DIGITS}0-9() .-]{{5,}}")
-_HAN_TABLE: Mapping[int, str] = dict(zip(map(ord, _HAN_DIGITS), _HAN_VALUES, strict=True))
+_HAN_TABLE: Mapping[int, int] = str.maketrans(_HAN_DIGITS, _HAN_VALUES)
 _HAN_ENOUGH = 6
 
 

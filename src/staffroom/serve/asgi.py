@@ -8,7 +8,17 @@ from starlette.types import Receive, Scope, Send
 
 from staffroom.serve.wire import WireError, error_body
 
-__all__ = ["from_loopback", "header", "read_body", "send_error", "send_json", "when_gone"]
+__all__ = [
+    "base_url",
+    "from_loopback",
+    "header",
+    "more",
+    "read_body",
+    "require_method",
+    "send_error",
+    "send_json",
+    "when_gone",
+]
 
 _BODY_SECONDS = 30.0
 _JSON = (b"content-type", b"application/json")
@@ -86,3 +96,28 @@ async def send_error(
         # The rest of the body is still on its way: the connection cannot be used again.
         extra.append((b"connection", b"close"))
     await send_json(send, error.status, error_body(error, request_id), extra)
+
+
+def more(body: bytes) -> dict[str, object]:
+    """Return the message of a piece that others follow."""
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+def base_url(scope: Scope) -> str:
+    """Return the address that the connection was made to; the Host header is the client's to invent."""
+    host, port = scope.get("server") or ("127.0.0.1", None)
+    if port is None:
+        return ""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scope['scheme']}://{shown}:{port}"
+
+
+def require_method(method: str, allowed: str) -> None:
+    """Raise WireError (405) for another method."""
+    if method != allowed:
+        raise WireError(
+            405,
+            f"use {allowed} here, not {method}",
+            code="method_not_allowed",
+            headers=((b"allow", allowed.encode()),),
+        )

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from staffroom.engine.protocols import ServerAddress
 from staffroom.records.budgets import Cap
 from staffroom.records.plain_model import PlainModel
 from staffroom.serve import (
@@ -24,7 +25,7 @@ from staffroom.serve import (
     Permits,
 )
 from staffroom.serve.budgets import Budgets
-from staffroom.serve.plain import Breaker, ServedPlain, Target, TextGuardrail, Upstream
+from staffroom.serve.plain import Breaker, ServedPlain, TextGuardrail, Upstream
 from staffroom.store import ApiKeys, Database, Home, SpendBook
 
 ASK = {"model": "plain", "messages": [{"role": "user", "content": "hello"}]}
@@ -64,8 +65,8 @@ class MockEngine:
     url: str = ""
     runner: web.AppRunner | None = None
 
-    async def target(self) -> Target:
-        return Target(self.url, key="engine-key")
+    async def address(self) -> ServerAddress:
+        return ServerAddress(self.url, key="engine-key")
 
     async def start(self) -> None:
         app = web.Application(client_max_size=64 << 20)

@@ -174,19 +174,24 @@ class Gateway:
 
     def authorise(self, scope: Scope) -> ApiKey | None:
         """Return the request's key, None where none is required; raises WireError (401)."""
-        if self._caps_of != self._keys.version:
-            self._caps_of = self._keys.version
-            self.budgets.configure(self._caps())
         if not self.settings.require_keys:
+            self._keys.look()
+            self._configure()
             return None
         scheme, _, token = header(scope, b"authorization").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
         check = self._keys.verify(token.strip(), from_loopback=from_loopback(scope))
+        self._configure()
         if check.key is None:
             problem = check.problem or KeyProblem.UNKNOWN
             raise _unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
         return check.key
+
+    def _configure(self) -> None:
+        if self._caps_of != self._keys.version:
+            self._caps_of = self._keys.version
+            self.budgets.configure(self._caps())
 
     def states(self, key: ApiKey | None) -> list[dict[str, object]]:
         """Return the workers that a key opens, with their releases and states."""

@@ -99,9 +99,12 @@ class ApiKeys:
 
     @property
     def version(self) -> int:
-        """Changes when keys, or whatever else is kept beside them, may have changed."""
-        self._snapshot()
+        """Changes when keys, or whatever else is kept beside them, may have changed; as of the last look."""
         return self._version
+
+    def look(self) -> None:
+        """Look whether anything has changed; `verify` does so too."""
+        self._snapshot()
 
     def create(
         self,

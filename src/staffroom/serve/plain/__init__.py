@@ -4,15 +4,15 @@ from staffroom.serve.plain.bodies import BodyReader, Endpoint
 from staffroom.serve.plain.guarding import TextGuardrail, TextVerdict
 from staffroom.serve.plain.relay import PlainDesk
 from staffroom.serve.plain.served import ServedPlain
-from staffroom.serve.plain.upstream import Breaker, Target, Upstream, UpstreamLost
+from staffroom.serve.plain.upstream import AddressedEngine, Breaker, Upstream, UpstreamLost
 
 __all__ = [
+    "AddressedEngine",
     "BodyReader",
     "Breaker",
     "Endpoint",
     "PlainDesk",
     "ServedPlain",
-    "Target",
     "TextGuardrail",
     "TextVerdict",
     "Upstream",

@@ -11,7 +11,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +18,10 @@ import aiohttp
 from yarl import URL
 
 from staffroom.engine.errors import EngineError
+from staffroom.engine.protocols import ServerAddress
 from staffroom.serve.wire import WireError
 
-__all__ = ["Breaker", "Target", "Upstream", "UpstreamLost"]
+__all__ = ["AddressedEngine", "Breaker", "Upstream", "UpstreamLost"]
 
 _CONNECT_SECONDS = 5.0
 _RETRY_STATUS = frozenset([502, 503, 504])
@@ -44,19 +44,10 @@ class UpstreamLost(Exception):
         self.reached = reached
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where an engine listens: a base address that ends before `/chat/completions`, a Unix socket or "", a key or ""."""
-
-    base: str
-    socket: str = ""
-    key: str = ""
-
-
-class Engine(Protocol):
+class AddressedEngine(Protocol):
     """What an upstream asks of whoever keeps the engine running."""
 
-    async def target(self) -> Target:
+    async def address(self) -> ServerAddress:
         """Return where the engine listens now, starting it where it has ended; raises EngineError."""
         ...
 
@@ -107,9 +98,9 @@ class Breaker:
 class Upstream:
     """One engine as the gateway sees it; `close` when done. It belongs to one event loop."""
 
-    def __init__(self, engine: Engine, *, breaker: Breaker | None = None) -> None:
+    def __init__(self, engine: AddressedEngine, *, breaker: Breaker | None = None) -> None:
         self._engine = engine
-        self._target: Target | None = None
+        self._target: ServerAddress | None = None
         self._session: aiohttp.ClientSession | None = None
         self._urls: dict[str, URL] = {}
         self._headers: Mapping[str, str] = {}
@@ -182,7 +173,7 @@ class Upstream:
 
     async def _connected(self) -> aiohttp.ClientSession:
         try:
-            target = await self._engine.target()
+            target = await self._engine.address()
         except EngineError as error:
             raise UpstreamLost(str(error), reached=False) from error
         if self._session is None or target != self._target:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
 from staffroom.records.errors import WrongUse
@@ -82,5 +82,5 @@ def money_text(nano: int) -> str:
 
 
 def _up(per_million: Decimal) -> int:
-    nano = per_million * NANO
-    return -int(-nano // 1_000_000)
+    nano = int((per_million * NANO).to_integral_value(ROUND_CEILING))
+    return -(-nano // 1_000_000)

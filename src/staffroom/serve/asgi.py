@@ -38,6 +38,8 @@ def from_loopback(scope: Scope) -> bool:
     client = scope.get("client")
     if client is None or any(name in _FORWARDED for name, _ in scope["headers"]):
         return False
+    if client[0] in ("127.0.0.1", "::1"):
+        return True
     try:
         return ipaddress.ip_address(client[0]).is_loopback
     except ValueError:

@@ -90,17 +90,18 @@ class _Account:
     reserved: int = 0
     wanted: int = 0
     largest: int = 1
+    lease: int = 2
     adjusting: "asyncio.Task[None] | None" = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         return (self.cap.scope.value, self.cap.subject, self.cap.unit, self.starts)
 
-    @property
-    def lease(self) -> int:
-        """What may lie idle: enough for many requests, and a small part of the cap."""
+    def size_lease(self, share: int = 0) -> None:
+        """Fix what may lie idle: enough for many requests of the largest size, and a small part of the cap."""
+        self.largest = max(self.largest, share)
         usual = min(self.limit // _LEASE_SHARE_MOST, self.largest * _LEASE_REQUESTS)
-        return max(2, self.limit // _LEASE_SHARE, usual)
+        self.lease = max(2, self.limit // _LEASE_SHARE, usual)
 
     @property
     def covered(self) -> int:
@@ -183,6 +184,7 @@ class Budgets:
             account = before.pop(_place(cap), None)
             if account is not None:
                 account.cap, account.limit = cap, cap.amount
+                account.size_lease()
                 kept[cap] = account
         self._caps, self._accounts = found, kept
         self._old += before.values()
@@ -215,7 +217,8 @@ class Budgets:
             await self._cover(*short)
         for account, share in shares:
             account.reserved += share
-            account.largest = max(account.largest, share)
+            if share > account.largest:
+                account.size_lease(share)
             if account.covered < account.lease // 4 and account.debited < account.limit:
                 self._adjust(account)
         return Reservation(tuple(shares), price, self._adjust)
@@ -257,6 +260,7 @@ class Budgets:
             first, after = cap.period.bounds(datetime.fromtimestamp(self._clock(), UTC))
             starts = f"{cap.period.value} {first.date().isoformat()}"
             made = _Account(cap, cap.amount, starts, after.timestamp(), 0, 0)
+            made.size_lease()
             # One that was taken away and given again goes on where it was: two must not keep one number.
             same = [each for each in (*self._accounts.values(), *self._old) if each.key == made.key]
             if same and same[0] not in self._old:
@@ -265,6 +269,7 @@ class Budgets:
                 self._old.remove(same[0])
                 made = same[0]
                 made.cap, made.limit = cap, cap.amount
+                made.size_lease()
             else:
                 made.spent = made.debited = await self._run(self._debits.debited, made.key)
             if (before := self._accounts.get(cap)) is not None:

@@ -369,7 +369,7 @@ class Gateway:
     def _require_open(self, served: ServedRelease | ServedPlain) -> None:
         if self.draining:
             raise WireError(503, "the gateway is shutting down", code="shutting_down", kind="server_error")
-        if not self.permits.check(served.alias, served.release):
+        if not self._watch.permitted(served.alias, served.release, fresh=True):
             raise self._standing(served)
 
     async def _begin(self, call: _Call, served: ServedRelease, chat: Chat) -> Exchange:

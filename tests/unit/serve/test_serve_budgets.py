@@ -1,6 +1,7 @@
 """Budgets against a model: sixty-four clients, a disk that is slow or refuses, and crashes at any moment."""
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Res
 from staffroom.store import SpendBook, SpendKey
 
 CLIENTS = 64
-SEEDS = 40
+SEEDS = int(os.environ.get("BUDGET_SEEDS", "60"))
 KEY = Cap(CapScope.KEY, "k", TOKENS, CapPeriod.TOTAL, 6000)
 WORKER = Cap(CapScope.WORKER, "clerk", TOKENS, CapPeriod.TOTAL, 9000)
 SPONSOR = Cap(CapScope.SPONSOR, "Lin", "TWD", CapPeriod.TOTAL, 40_000)

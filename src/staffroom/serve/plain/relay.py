@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import orjson
 from starlette.types import Receive, Send
 
@@ -26,6 +25,7 @@ from staffroom.serve.counters import Counters
 from staffroom.serve.duty import DutyLog, DutyRecord
 from staffroom.serve.plain.bodies import BodyReader, Endpoint
 from staffroom.serve.plain.guarding import Blocked, HeldStream, check_texts
+from staffroom.serve.plain.http1 import Answer, ConnectionLost
 from staffroom.serve.plain.served import Order, ServedPlain, order_of
 from staffroom.serve.plain.tail import Tokens, answer_text, last_tokens, stream_text, tokens_of
 from staffroom.serve.plain.upstream import UpstreamLost
@@ -190,7 +190,7 @@ class _Relay:
         self._problem = ""
         self._kept = self._closed = False
         self._task: asyncio.Task[Any] | None = None
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: Answer | None = None
         self._listener: asyncio.Task[None] | None = None
         self._held = HeldStream(served.guardrails) if served.guardrails and order.stream else None
         self._begun = self._moved = time.monotonic()
@@ -235,7 +235,7 @@ class _Relay:
                 task.uncancel()
         except Blocked as blocked:
             self._stopped, self._problem = StopReason.BLOCKED, blocked.reason
-        except (UpstreamLost, aiohttp.ClientError, OSError) as error:
+        except (UpstreamLost, ConnectionLost) as error:
             self._stopped, self._problem = StopReason.LOST, f"{type(error).__name__}: {error}"
             if isinstance(error, UpstreamLost) and not error.reached:
                 self._reservation.give_back()
@@ -282,8 +282,8 @@ class _Relay:
             return await self._stream(response)
         return await self._plain(response)
 
-    async def _plain(self, response: aiohttp.ClientResponse) -> Callable[[], Any]:
-        body = await _whole(response)
+    async def _plain(self, response: Answer) -> Callable[[], Any]:
+        body = await response.read(_ANSWER_BYTES)
         try:
             answer = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -303,14 +303,14 @@ class _Relay:
             return _nothing
         return lambda: send_json(self._send, 200, body, self._names())
 
-    async def _stream(self, response: aiohttp.ClientResponse) -> Callable[[], Any]:
-        desk, content, send = self._desk, response.content, self._send
+    async def _stream(self, response: Answer) -> Callable[[], Any]:
+        desk, send = self._desk, self._send
         old, new = self._renaming()
         strip = not self._order.usage_asked
         responses = self._order.endpoint is Endpoint.RESPONSES
         left, last, ended = b"", b"", False
         while not ended:
-            data = await content.readany()
+            data = await response.readany()
             if not data:
                 break
             self._moved = time.monotonic()
@@ -376,9 +376,9 @@ class _Relay:
         headers = [*_STREAM_HEADERS, *self._names()]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
-    async def _not_well(self, response: aiohttp.ClientResponse) -> Callable[[], Any]:
+    async def _not_well(self, response: Answer) -> Callable[[], Any]:
         """Pass on what the engine says against the request itself; what is wrong with the engine stays behind it."""
-        body = await _whole(response)
+        body = await response.read(_ANSWER_BYTES)
         status = response.status
         if status not in _PASSED_ON:
             raise UpstreamLost(f"the engine answered {status}: {body[:300].decode('utf-8', 'replace')}")
@@ -479,7 +479,7 @@ class _Relay:
         elif self._sent:
             breaker.left()
         response = self._response
-        if response is not None and not response.content.at_eof():
+        if response is not None and not response.ended:
             if self._stopped is None:
                 # All was said, and the end of the body is on its way: the connection can be used again.
                 asyncio.get_running_loop().call_later(_LINGER_SECONDS, response.close)
@@ -505,13 +505,6 @@ class _Relay:
 
 async def _nothing() -> None:
     return
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    body = await response.read()
-    if len(body) > _ANSWER_BYTES:
-        raise UpstreamLost("the engine's answer is too large")
-    return body
 
 
 def _before_error(data: bytes) -> tuple[bytes, bytes]:

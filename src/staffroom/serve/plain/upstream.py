@@ -10,15 +10,12 @@ It must not know who asks, and it never chooses another engine.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Protocol
-
-import aiohttp
-from yarl import URL
 
 from staffroom.engine.errors import EngineError
 from staffroom.engine.protocols import ServerAddress
+from staffroom.serve.plain.http1 import Answer, ConnectFailed, ConnectionLost, Connections
 from staffroom.serve.wire import WireError
 
 __all__ = ["AddressedEngine", "Breaker", "Upstream", "UpstreamLost"]
@@ -30,7 +27,6 @@ _RETRY_MOST = 10.0
 _FAILURES = 5
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
-_NO_BODY_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
 
 
 class UpstreamLost(Exception):
@@ -100,20 +96,15 @@ class Upstream:
 
     def __init__(self, engine: AddressedEngine, *, breaker: Breaker | None = None) -> None:
         self._engine = engine
-        self._target: ServerAddress | None = None
-        self._session: aiohttp.ClientSession | None = None
-        self._urls: dict[str, URL] = {}
-        self._headers: Mapping[str, str] = {}
+        self._at: ServerAddress | None = None
+        self._connections: Connections | None = None
         self._second_tries = _RETRY_MOST
         self.breaker = breaker or Breaker()
 
-    async def post(
-        self, path: str, body: bytes, extra: Mapping[str, str] | None = None
-    ) -> aiohttp.ClientResponse:
-        """Send a request and return the response once its headers are there.
+    async def post(self, path: str, body: bytes) -> Answer:
+        """Send a request and return the answer once its head is there; the caller closes it.
 
-        The caller closes it. Raises WireError (503) while the breaker is open, UpstreamLost where the engine
-        cannot be reached.
+        Raises WireError (503) while the breaker is open, UpstreamLost where the engine cannot be reached.
         """
         wait = self.breaker.admit()
         if wait:
@@ -128,7 +119,7 @@ class Upstream:
         self._second_tries = min(_RETRY_MOST, self._second_tries + _RETRY_SHARE)
         response = lost = None
         try:
-            response = await self._send(path, body, extra)
+            response = await self._send(path, body)
         except UpstreamLost as error:
             lost = error
         if response is not None and response.status not in _RETRY_STATUS:
@@ -138,75 +129,26 @@ class Upstream:
             if response is not None:
                 response.close()
             await asyncio.sleep(random.uniform(0.01, 0.05))
-            return await self._send(path, body, extra)
+            return await self._send(path, body)
         if response is None:
             raise lost or UpstreamLost("the engine was not reached", reached=False)
         return response
 
-    async def get(self, path: str) -> int:
-        """Return the status of a GET, for health; raises UpstreamLost."""
-        session = await self._connected()
-        try:
-            async with session.get(self._url(path), headers=self._headers, allow_redirects=False) as response:
-                return response.status
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise UpstreamLost(f"{type(error).__name__}: {error}") from error
-
     async def close(self) -> None:
         """Close all connections; idempotent."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close()
 
-    async def _send(self, path: str, body: bytes, extra: Mapping[str, str] | None) -> aiohttp.ClientResponse:
-        session = await self._connected()
-        headers = self._headers if extra is None else {**self._headers, **extra}
+    async def _send(self, path: str, body: bytes) -> Answer:
         try:
-            return await session.post(self._url(path), data=body, headers=headers, allow_redirects=False)
-        except aiohttp.ClientConnectorError as error:
-            raise UpstreamLost(f"{type(error).__name__}: {error}", reached=False) from error
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise UpstreamLost(f"{type(error).__name__}: {error}") from error
-
-    def _url(self, path: str) -> URL:
-        return self._urls[path]
-
-    async def _connected(self) -> aiohttp.ClientSession:
-        try:
-            target = await self._engine.address()
+            at = await self._engine.address()
         except EngineError as error:
             raise UpstreamLost(str(error), reached=False) from error
-        if self._session is None or target != self._target:
-            await self.close()
-            self._target = target
-            base = URL(target.base)
-            self._urls = _Urls(base)
-            self._headers = {"Content-Type": "application/json"}
-            if target.key:
-                self._headers = {**self._headers, "Authorization": f"Bearer {target.key}"}
-            connector: aiohttp.BaseConnector = (
-                aiohttp.UnixConnector(path=str(Path(target.socket)), limit=0)
-                if target.socket
-                else aiohttp.TCPConnector(limit=0, ttl_dns_cache=60)
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                timeout=_NO_BODY_TIMEOUT,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
-            )
-        return self._session
-
-
-class _Urls(dict[str, URL]):
-    """Addresses of the engine's routes, each made once."""
-
-    def __init__(self, base: URL) -> None:
-        super().__init__()
-        self._base = base
-
-    def __missing__(self, path: str) -> URL:
-        made = self[path] = URL(f"{self._base}{path}", encoded=True)
-        return made
+        try:
+            if self._connections is None or at != self._at:
+                await self.close()
+                self._at, self._connections = at, Connections(at, connect_seconds=_CONNECT_SECONDS)
+            return await self._connections.ask("POST", path, body)
+        except ConnectionLost as error:
+            raise UpstreamLost(str(error), reached=not isinstance(error, ConnectFailed)) from error

@@ -34,7 +34,7 @@ from staffroom.serve.plain import TextVerdict, Upstream
 from staffroom.store import ApiKeys, Database, Home, SpendBook
 
 _PATTERNS = (
-    ("e-mail", r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
+    ("e-mail", r"@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
     ("card", r"(?<!\d)\d{4}(?:[ -]?\d{4}){3}(?!\d)"),
     ("national-id", r"(?<![A-Z0-9])[A-Z][12]\d{8}(?!\d)"),
     ("mobile", r"(?<!\d)09\d{2}-?\d{3}-?\d{3}(?!\d)"),

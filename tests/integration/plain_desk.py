@@ -97,7 +97,7 @@ class MockEngine:
 
     async def _work(self, request: web.Request, what: str, body: dict[str, Any]) -> web.StreamResponse:
         wish = _wish(what, body)
-        if wish.isdigit():
+        if wish in ("302", "401", "422", "429", "500", "503"):
             error = {"message": f"the engine says {wish}", "type": "invalid_request_error", "code": "odd"}
             return web.json_response({"error": error}, status=int(wish), headers={"retry-after": "7"})
         if what == "embeddings":

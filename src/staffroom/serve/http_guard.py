@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["GuardedProtocol"]
 
 _HEAD_BYTES = 64 << 10
+_URL_BYTES = 8 << 10
 _HEAD_SECONDS = 10.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -25,7 +26,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._reader_seconds = reader_seconds
         self._full: asyncio.TimerHandle | None = None
         self._in_head = True
-        self._head = 0
+        self._head = self._fields = 0
         self._clock: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -47,7 +48,20 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._in_head, self._head = True, 0
+        self._in_head, self._head, self._fields = True, 0, 0
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the address."""
+        super().on_url(url)
+        if len(self.url) > _URL_BYTES:
+            raise ValueError("the address is too long")  # the parser answers 400
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header: many of them in one read are no less than many reads."""
+        self._fields += len(name) + len(value)
+        if self._fields > _HEAD_BYTES:
+            raise ValueError("the head is too large")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head is whole."""

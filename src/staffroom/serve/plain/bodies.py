@@ -25,6 +25,8 @@ _Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 _Many = Annotated[int, Field(ge=1, le=8)]
 _Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# Within the request only: an engine that fetched an address would go wherever a client says.
+_ImageData = Annotated[str, Field(pattern=r"^data:image/")]
 _Stop = str | Annotated[list[str], Field(max_length=16)] | None
 _Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
 _MAX_MESSAGES = 1000
@@ -48,7 +50,7 @@ class _TextPart(TypedDict):
 
 @with_config(_STRICT)
 class _ImageUrl(TypedDict):
-    url: str
+    url: _ImageData
     detail: NotRequired[Literal["auto", "low", "high"] | None]
 
 
@@ -278,7 +280,7 @@ class _InputText(TypedDict):
 @with_config(_STRICT)
 class _InputImage(TypedDict):
     type: Literal["input_image"]
-    image_url: str
+    image_url: _ImageData
     detail: NotRequired[Literal["auto", "low", "high"] | None]
 
 

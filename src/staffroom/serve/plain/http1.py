@@ -130,7 +130,8 @@ class _Connection(asyncio.Protocol):
         self._answer = Answer(self)
         self._head_bytes = 0
         self._until_close = True
-        head = self._head = asyncio.get_running_loop().create_future()
+        head: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._head = head
         self._transport.write(request)
         try:
             return await head

@@ -95,16 +95,8 @@ def order_of(served: ServedPlain, endpoint: Endpoint, body: dict[str, Any], size
     images = _images(endpoint, body)
     if images and not model.images:
         raise WireError(
-            400, f"`{model.alias}` cannot see images", code="unsupported_parameter", param=images[0][0]
+            400, f"`{model.alias}` cannot see images", code="unsupported_parameter", param=images[0]
         )
-    for where, url in images:
-        if not url.startswith("data:image/"):
-            raise WireError(
-                400,
-                "images must be sent within the request (`data:image/...`): nothing is fetched from elsewhere",
-                code="invalid_value",
-                param=where,
-            )
     out = {name: each for name, each in body.items() if name not in _NOT_PASSED_ON}
     out["model"] = served.upstream_model
     stream = bool(body.get("stream"))
@@ -155,14 +147,14 @@ def _prompts(endpoint: Endpoint, body: dict[str, Any]) -> int:
     return len(prompt) if isinstance(prompt, list) and not isinstance(prompt[0], int) else 1
 
 
-def _images(endpoint: Endpoint, body: dict[str, Any]) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _images(endpoint: Endpoint, body: dict[str, Any]) -> list[str]:
+    found: list[str] = []
     if endpoint is Endpoint.CHAT:
         for place, message in enumerate(body["messages"]):
             content = message.get("content")
             if isinstance(content, list):
                 found += [
-                    (f"messages[{place}].content[{part}]", each["image_url"]["url"])
+                    f"messages[{place}].content[{part}]"
                     for part, each in enumerate(content)
                     if each["type"] == "image_url"
                 ]
@@ -171,7 +163,7 @@ def _images(endpoint: Endpoint, body: dict[str, Any]) -> list[tuple[str, str]]:
             content = item.get("content")
             if isinstance(content, list):
                 found += [
-                    (f"input[{place}].content[{part}]", each["image_url"])
+                    f"input[{place}].content[{part}]"
                     for part, each in enumerate(content)
                     if each["type"] == "input_image"
                 ]

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import ignored_auth
 
 from staffroom.serve.openapi import openapi
 from staffroom.serve.plain import BodyReader
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
 from plain_desk import PlainPlace, plain_model, plain_place
 
-EXAMPLES = 15
+EXAMPLES = 8
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +52,24 @@ OPERATIONS = [found.ok() for found in DESCRIBED.get_all_operations()]
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.label))
 def test_the_gateway_does_what_its_description_says(operation: Any, mode: Any, place: PlainPlace) -> None:
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=[Phase.generate],
+    )
     def check(case: Any) -> None:
         if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
             case.body["model"] = "plain"
         if case.path_parameters and "model" in case.path_parameters:
             case.path_parameters["model"] = "plain"
         headers = {"authorization": f"Bearer {place.token}"}
-        case.call_and_validate(base_url=place.url, headers=headers)
+        # That nothing is answered without a key is tested elsewhere: here the key is given by hand.
+        case.call_and_validate(base_url=place.url, headers=headers, excluded_checks=[ignored_auth])
 
     try:
         check()
     except Unsatisfiable:
-        assert mode is GenerationMode.NEGATIVE, "nothing that is allowed could be made"
+        # What has neither body nor parameters cannot be asked wrongly.
+        assert mode is GenerationMode.NEGATIVE

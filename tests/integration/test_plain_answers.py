@@ -195,6 +195,7 @@ def test_embeddings_completions_and_responses_pass_through(tmp_path: Path) -> No
         assert place.engine.bodies[-1]["store"] is False
         stream = await (await place.ask(path="/v1/responses", input="x", stream=True)).text()
         assert stream.count("event: ") == 4
+        assert "weights-7b" not in stream
         assert stream.rstrip().endswith("}")
         assert [line["tokens_in"] for line in place.duty()] == [3, 7, 7, 7]
         assert [line["tokens_out"] for line in place.duty()] == [0, 5, 5, 5]

@@ -105,9 +105,9 @@ def openapi(bodies: BodyReader) -> dict[str, Any]:
 
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"type": "object"}}}
+    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
     if endpoint is not Endpoint.EMBEDDINGS:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": {}}
     return {"description": "The answer.", "content": content}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired, Required
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from staffroom.serve.wire import WireError
@@ -21,10 +21,14 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Unit = Annotated[float, Field(ge=0, le=1)]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 _Heat = Annotated[float, Field(ge=0, le=2)]
-_Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
-_Many = Annotated[int, Field(ge=1, le=8)]
-_Token = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# In JSON Schema 3.0 is an integer, and some clients write it so.
+_Whole = Annotated[
+    int, BeforeValidator(lambda each: int(each) if each.__class__ is float and each.is_integer() else each)
+]
+_Seed = Annotated[_Whole, Field(ge=-(2**63), le=2**63 - 1)]
+_Count = Annotated[_Whole, Field(ge=1, le=2**31 - 1)]
+_Many = Annotated[_Whole, Field(ge=1, le=8)]
+_Token = Annotated[_Whole, Field(ge=0, le=2**31 - 1)]
 # Within the request only: an engine that fetched an address would go wherever a client says.
 _ImageData = Annotated[str, Field(pattern=r"^data:image/")]
 _Stop = str | Annotated[list[str], Field(max_length=16)] | None
@@ -189,14 +193,14 @@ class _ChatBody(_Sampling, total=False):
         dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
     )
     logprobs: bool | None
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None
+    top_logprobs: Annotated[_Whole, Field(ge=0, le=20)] | None
     tools: Annotated[list[_Tool], Field(max_length=128)] | None
     tool_choice: Literal["none", "auto", "required"] | _ToolChoice | None
     parallel_tool_calls: bool | None
     response_format: Annotated[_PlainFormat | _SchemaFormat, Field(discriminator="type")] | None
     reasoning_effort: _Effort
     verbosity: Literal["low", "medium", "high"] | None
-    top_k: Annotated[int, Field(ge=-1, le=100_000)] | None
+    top_k: Annotated[_Whole, Field(ge=-1, le=100_000)] | None
     min_p: _Unit | None
     repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None
     chat_template_kwargs: dict[str, bool | int | str] | None
@@ -224,7 +228,7 @@ class _CompletionBody(_Sampling, total=False):
     stream_options: _StreamOptions | None
     max_tokens: _Count | None
     n: _Many | None
-    best_of: Literal[1] | None
+    best_of: Annotated[_Whole, Field(ge=1, le=1)] | None
     echo: bool | None
     seed: _Seed | None
     stop: _Stop
@@ -233,8 +237,8 @@ class _CompletionBody(_Sampling, total=False):
     logit_bias: (
         dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
     )
-    logprobs: Annotated[int, Field(ge=0, le=5)] | None
-    top_k: Annotated[int, Field(ge=-1, le=100_000)] | None
+    logprobs: Annotated[_Whole, Field(ge=0, le=5)] | None
+    top_k: Annotated[_Whole, Field(ge=-1, le=100_000)] | None
     min_p: _Unit | None
     repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None
 
@@ -251,7 +255,7 @@ class _EmbeddingBody(TypedDict, total=False):
         ]
     ]
     encoding_format: Literal["float", "base64"] | None
-    dimensions: Annotated[int, Field(ge=1, le=65_536)] | None
+    dimensions: Annotated[_Whole, Field(ge=1, le=65_536)] | None
     user: str | None
 
 

@@ -331,7 +331,6 @@ class _Relay:
                 data, failed = _before_error(data)
             if responses:
                 ended = any(mark in data for mark in _ENDS)
-                last = data if ended else b""
             elif data.endswith(_DONE):
                 ended, data = True, data[: -len(_DONE)]
                 last = _DONE
@@ -344,7 +343,7 @@ class _Relay:
                 self._stopped = StopReason.SUSPENDED
                 return _nothing
             if responses and ended:
-                data = b""
+                data, last = b"", data
             if self._held is not None and data:
                 data = self._held.feed(data)
             if data:

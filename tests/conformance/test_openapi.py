@@ -12,7 +12,6 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
-from schemathesis.specs.openapi.checks import ignored_auth
 
 from staffroom.serve.openapi import openapi
 from staffroom.serve.plain import BodyReader
@@ -44,7 +43,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainPlace]:
     thread.join(20)
 
 
-DESCRIBED = schemathesis.openapi.from_dict(openapi(BodyReader()))
+DOCUMENT = openapi(BodyReader())
+for methods in DOCUMENT["paths"].values():
+    for operation_ in methods.values():
+        del operation_["security"]  # the key is given by hand, and not left out or broken
+DESCRIBED = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [found.ok() for found in DESCRIBED.get_all_operations()]
 
 
@@ -60,13 +63,13 @@ def test_the_gateway_does_what_its_description_says(operation: Any, mode: Any, p
         phases=[Phase.generate],
     )
     def check(case: Any) -> None:
-        if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
+        name = case.body.get("model") if isinstance(case.body, dict) else None
+        if isinstance(name, str) and 0 < len(name) <= 200:
             case.body["model"] = "plain"
         if case.path_parameters and "model" in case.path_parameters:
             case.path_parameters["model"] = "plain"
         headers = {"authorization": f"Bearer {place.token}"}
-        # That nothing is answered without a key is tested elsewhere: here the key is given by hand.
-        case.call_and_validate(base_url=place.url, headers=headers, excluded_checks=[ignored_auth])
+        case.call_and_validate(base_url=place.url, headers=headers)
 
     try:
         check()

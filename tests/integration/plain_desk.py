@@ -25,7 +25,7 @@ from staffroom.serve import (
     Permits,
 )
 from staffroom.serve.budgets import Budgets
-from staffroom.serve.plain import Breaker, ServedPlain, TextGuardrail, Upstream
+from staffroom.serve.plain import AddressedEngine, Breaker, ServedPlain, TextGuardrail, Upstream
 from staffroom.store import ApiKeys, Database, Home, SpendBook
 
 ASK = {"model": "plain", "messages": [{"role": "user", "content": "hello"}]}
@@ -312,12 +312,14 @@ async def plain_place(
     caps: Callable[[], list[Cap]] = list,
     breaker: Breaker | None = None,
     drain_seconds: float = 2.0,
+    real: AddressedEngine | None = None,
 ) -> AsyncIterator[PlainPlace]:
+    """real: an engine to ask instead of the mock."""
     home, model, engine = Home(path).ensure(), model or plain_model(), MockEngine()
     permits = Permits(home.permits)
     permits.grant(model.alias, model.digest)
     await engine.start()
-    upstream = Upstream(engine, breaker=breaker)
+    upstream = Upstream(real or engine, breaker=breaker)
     queue = EngineQueue(slots=model.slots, waiting=model.waiting)
     served = ServedPlain(model, model.digest, upstream, "weights-7b", queue, "Lin", guardrails)
     with (

@@ -1,6 +1,7 @@
 """Parts of the way to a plain model: guardrails that hold a stream back, tokens and text from its bytes, the breaker."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,7 @@ def event(text: str | None, **more: object) -> bytes:
 
 def pieces_of(text: str, cuts: list[int]) -> list[str]:
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
-    return [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(places)]
 
 
 @given(st.text(max_size=400), st.lists(st.integers(0, 10_000), max_size=60))

@@ -22,13 +22,11 @@ _Unit = Annotated[float, Field(ge=0, le=1)]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 _Heat = Annotated[float, Field(ge=0, le=2)]
 # In JSON Schema 3.0 is an integer, and some clients write it so.
-_Whole = Annotated[
-    int, BeforeValidator(lambda each: int(each) if each.__class__ is float and each.is_integer() else each)
-]
-_Seed = Annotated[_Whole, Field(ge=-(2**63), le=2**63 - 1)]
-_Count = Annotated[_Whole, Field(ge=1, le=2**31 - 1)]
-_Many = Annotated[_Whole, Field(ge=1, le=8)]
-_Token = Annotated[_Whole, Field(ge=0, le=2**31 - 1)]
+_WHOLE = BeforeValidator(lambda each: int(each) if each.__class__ is float and each.is_integer() else each)
+_Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), _WHOLE]
+_Count = Annotated[int, Field(ge=1, le=2**31 - 1), _WHOLE]
+_Many = Annotated[int, Field(ge=1, le=8), _WHOLE]
+_Token = Annotated[int, Field(ge=0, le=2**31 - 1), _WHOLE]
 # Within the request only: an engine that fetched an address would go wherever a client says.
 _ImageData = Annotated[str, Field(pattern=r"^data:image/")]
 _Stop = str | Annotated[list[str], Field(max_length=16)] | None
@@ -193,14 +191,14 @@ class _ChatBody(_Sampling, total=False):
         dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
     )
     logprobs: bool | None
-    top_logprobs: Annotated[_Whole, Field(ge=0, le=20)] | None
+    top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] | None
     tools: Annotated[list[_Tool], Field(max_length=128)] | None
     tool_choice: Literal["none", "auto", "required"] | _ToolChoice | None
     parallel_tool_calls: bool | None
     response_format: Annotated[_PlainFormat | _SchemaFormat, Field(discriminator="type")] | None
     reasoning_effort: _Effort
     verbosity: Literal["low", "medium", "high"] | None
-    top_k: Annotated[_Whole, Field(ge=-1, le=100_000)] | None
+    top_k: Annotated[int, Field(ge=-1, le=100_000), _WHOLE] | None
     min_p: _Unit | None
     repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None
     chat_template_kwargs: dict[str, bool | int | str] | None
@@ -228,7 +226,7 @@ class _CompletionBody(_Sampling, total=False):
     stream_options: _StreamOptions | None
     max_tokens: _Count | None
     n: _Many | None
-    best_of: Annotated[_Whole, Field(ge=1, le=1)] | None
+    best_of: Annotated[int, Field(ge=1, le=1), _WHOLE] | None
     echo: bool | None
     seed: _Seed | None
     stop: _Stop
@@ -237,8 +235,8 @@ class _CompletionBody(_Sampling, total=False):
     logit_bias: (
         dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
     )
-    logprobs: Annotated[_Whole, Field(ge=0, le=5)] | None
-    top_k: Annotated[_Whole, Field(ge=-1, le=100_000)] | None
+    logprobs: Annotated[int, Field(ge=0, le=5), _WHOLE] | None
+    top_k: Annotated[int, Field(ge=-1, le=100_000), _WHOLE] | None
     min_p: _Unit | None
     repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None
 
@@ -255,7 +253,7 @@ class _EmbeddingBody(TypedDict, total=False):
         ]
     ]
     encoding_format: Literal["float", "base64"] | None
-    dimensions: Annotated[_Whole, Field(ge=1, le=65_536)] | None
+    dimensions: Annotated[int, Field(ge=1, le=65_536), _WHOLE] | None
     user: str | None
 
 

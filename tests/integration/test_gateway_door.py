@@ -88,7 +88,10 @@ def test_models_and_unknown_places(tmp_path: Path) -> None:
         assert (response.status, error["code"], error["param"]) == (404, "model_not_found", "model")
         assert "clerk" in error["message"]
         async with await place.ask("/v1/embeddings") as response:
-            assert (response.status, (await response.json())["error"]["code"]) == (404, "unknown_url")
+            assert (response.status, (await response.json())["error"]["code"]) == (
+                404,
+                "endpoint_not_supported",
+            )
         async with place.client.get(place.url + "/v1/chat/completions") as response:
             assert (response.status, response.headers["allow"]) == (405, "POST")
         async with place.client.get(place.url + "/elsewhere") as response:

@@ -7,6 +7,7 @@ import typer
 
 from staffroom import __version__
 from staffroom.cli import (
+    budget_commands,
     chat_command,
     doctor_command,
     exam_commands,
@@ -17,6 +18,7 @@ from staffroom.cli import (
     key_commands,
     log_commands,
     model_commands,
+    route_commands,
     schema_command,
     serve_command,
     worker_commands,
@@ -75,6 +77,16 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
         "key",
         "Keys with which clients call the workers.",
         (("create", key_commands.create), ("revoke", key_commands.revoke), ("list", key_commands.list_)),
+    ),
+    (
+        "budget",
+        "What a key, a worker or a sponsor may use.",
+        (("set", budget_commands.set_), ("list", budget_commands.list_), ("remove", budget_commands.remove)),
+    ),
+    (
+        "route",
+        "Plain models behind the gateway, without exam and documents.",
+        (("add", route_commands.add), ("list", route_commands.list_), ("remove", route_commands.remove)),
     ),
 )
 _LAST: Sequence[_Named] = (("schema", schema_command.schema), ("doctor", doctor_command.doctor))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from staffroom.cli.terminal import JsonFlag, Terminal, home_of, terminal_of
+from staffroom.records.errors import WrongUse
 
 if TYPE_CHECKING:
     from staffroom.store import ApiKey
@@ -24,16 +25,27 @@ def create(
     loopback: Annotated[
         bool, typer.Option("--loopback", help="Accept the key from this machine only.")
     ] = False,
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role", help="user (asks), sponsor (also sees budgets), auditor (only sees), operator."
+        ),
+    ] = "user",
     as_json: JsonFlag = False,
 ) -> None:
     """Make a key; it is shown this once."""
     terminal = terminal_of(context, as_json)
-    from staffroom.store import ApiKeys, Database
+    from staffroom.store import ApiKeys, Database, KeyRole
+
+    if role not in list(KeyRole):
+        raise WrongUse(
+            terminal.t("`{word}` is not a role", word=role), hint="--role user, sponsor, auditor or operator"
+        )
 
     lifetime = None if days is None else timedelta(days=days)
     with Database(home_of(terminal).ensure().database) as database:
         key, token = ApiKeys(database).create(
-            name, aliases=worker or (), lifetime=lifetime, loopback=loopback
+            name, aliases=worker or (), lifetime=lifetime, loopback=loopback, role=KeyRole(role)
         )
 
     def draw() -> None:
@@ -77,13 +89,13 @@ def _show(terminal: Terminal, keys: list["ApiKey"]) -> None:
         terminal.line(t("There is no key yet. To make one: {command}", command="staffroom key create NAME"))
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in (t("id"), t("name"), t("workers"), t("made"), t("expires"), t("revoked")):
+    for name in (t("id"), t("name"), t("role"), t("workers"), t("made"), t("expires"), t("revoked")):
         table.add_column(name)
     for key in keys:
         row = _as_json(key)
         aliases = ", ".join(key.aliases) or t("all")
         times = [str(row[name] or "–")[:10] for name in ("created", "expires", "revoked")]
-        table.add_row(key.id, key.name, aliases, *times)
+        table.add_row(key.id, key.name, t(key.role.value), aliases, *times)
     terminal.show(table)
 
 
@@ -96,6 +108,7 @@ def _as_json(key: "ApiKey") -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,
+        "role": key.role.value,
         "workers": list(key.aliases),
         "loopback": key.loopback,
         "created": at(key.created),

@@ -95,8 +95,8 @@ def _serve(settings: dict[str, Any]) -> tuple[Any, dict[str, str]]:
     # quarter slower than its tiled kernels read the file, and take most of the model's memory a second time.
     params.no_extra_bufts = True
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in settings["adapters"]]
-    # One slot; no cache but the slot's own; nothing tunes itself; nothing reaches out.
-    params.n_parallel = 1
+    # One slot unless a model is served as it is; no cache but the slots' own; nothing tunes itself or reaches out.
+    params.n_parallel = settings.get("slots", 1)
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     params.swa_full = True

@@ -10,7 +10,16 @@ from typing import Protocol
 from staffroom.records.agent import ChatTurn
 from staffroom.records.digests import digest_value
 
-__all__ = ["Decoding", "Engine", "EngineIdentity", "Generation", "NextToken", "Piece", "Prompt"]
+__all__ = [
+    "Decoding",
+    "Engine",
+    "EngineIdentity",
+    "Generation",
+    "NextToken",
+    "Piece",
+    "Prompt",
+    "ServerAddress",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,16 @@ class NextToken:
 
     log_probabilities: Mapping[str, float]
     tokens_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """Where an OpenAI-compatible server listens: a base that ends before `/chat/completions`, a Unix socket or "", a
+    key or ""."""
+
+    base: str
+    socket: str = ""
+    key: str = ""
 
 
 class Engine(Protocol):

@@ -14,12 +14,16 @@ from pathlib import Path
 from staffroom.engine.protocols import Engine
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.pipeline.assemble import assemble, engine_for, make_embedder
+from staffroom.pipeline.budgets import caps_of, spend_book
 from staffroom.pipeline.feedback import HomeFeedback
+from staffroom.pipeline.plain_models import OpenPlain, open_plain
 from staffroom.pipeline.releasing import assembly_of
+from staffroom.records.budgets import TokenPrice
 from staffroom.records.errors import StaffroomError, WrongUse
-from staffroom.records.job_description import JobDescription
+from staffroom.records.job_description import JobDescription, Price
 from staffroom.release import differences
 from staffroom.serve import (
+    Budgets,
     DocumentLinks,
     DocumentText,
     DutyLog,
@@ -32,7 +36,7 @@ from staffroom.serve import (
     serve_until_signal,
 )
 from staffroom.serve.agent import DocumentAgent
-from staffroom.store import ApiKeys, Database, Home, ObjectStore, Releases, write_durably
+from staffroom.store import ApiKeys, Database, Home, ObjectStore, PlainModels, Releases, write_durably
 
 __all__ = ["DEFAULT_PORT", "OpenWorker", "open_worker", "serve"]
 
@@ -52,6 +56,7 @@ class OpenWorker:
     engine: Engine
     retriever: IndexRetriever
     job: JobDescription
+    most_written: int
 
     def permitted(self) -> bool:
         """Say whether it may answer now."""
@@ -82,12 +87,14 @@ async def serve(
     came while serving could not be taken up; the others go on.
     """
     with home.ensure().lock("serve"), Database(home.database) as database:
-        aliases = Releases(database).aliases()
-        if not aliases:
+        if not Releases(database).aliases() and not PlainModels(database).list():
             raise WrongUse("no worker has been released in this home", hint="staffroom hire JOB.yaml")
         keys = ApiKeys(database)
         _loopback_key(home, keys)
         opened: dict[str, OpenWorker] = {}
+        plain: dict[str, OpenPlain] = {}
+        book = spend_book(home)
+        budgets = Budgets(book)
         gateway = Gateway(
             permits=Permits(home.permits),
             keys=keys,
@@ -96,11 +103,13 @@ async def serve(
             links=DocumentLinks.of(home.keys),
             settings=GatewaySettings(public_url=f"http://{host}:{port}"),
             feedback=HomeFeedback(home),
+            budgets=budgets,
+            caps=lambda: caps_of(home, database),
         )
         server = GatewayServer(gateway, host=host, port=port)
         try:
-            await _take_up(home, database, gateway, opened)
-            watching = asyncio.create_task(_watch(home, database, gateway, opened, on_trouble))
+            await _take_up(home, database, gateway, opened, plain)
+            watching = asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble))
             try:
                 await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
             finally:
@@ -109,6 +118,10 @@ async def serve(
         finally:
             for worker in opened.values():
                 await worker.engine.close()
+            for model in plain.values():
+                await model.close()
+            await budgets.close()
+            book.close()
 
 
 async def _watch(
@@ -116,6 +129,7 @@ async def _watch(
     database: Database,
     gateway: Gateway,
     opened: dict[str, OpenWorker],
+    plain: dict[str, OpenPlain],
     on_trouble: Callable[[str], None],
 ) -> None:
     seen = database.data_version()
@@ -125,13 +139,19 @@ async def _watch(
         if now != seen:
             seen = now
             try:
-                await _take_up(home, database, gateway, opened)
+                await _take_up(home, database, gateway, opened, plain)
             except StaffroomError as error:
                 # The worker of the old release has lost its permit already; the other workers go on.
                 on_trouble(str(error))
 
 
-async def _take_up(home: Home, database: Database, gateway: Gateway, opened: dict[str, OpenWorker]) -> None:
+async def _take_up(
+    home: Home,
+    database: Database,
+    gateway: Gateway,
+    opened: dict[str, OpenWorker],
+    plain: dict[str, OpenPlain],
+) -> None:
     """Open what is released and not yet served; the one before stops once the new one answers.
 
     Raises StaffroomError for what could not be opened, after all else was.
@@ -153,13 +173,50 @@ async def _take_up(home: Home, database: Database, gateway: Gateway, opened: dic
                 agent=worker.agent,
                 queue=EngineQueue(),
                 notice=worker.notice,
+                sponsor=worker.job.sponsor,
+                price=_price(worker.job.budget.price),
+                # The agent may read its prompt twice: for the verdict, and for the answer.
+                read_most=2 * worker.job.requirements.context,
+                written_most=worker.most_written,
             )
         )
         opened[alias] = worker
         if before is not None:
             await before.engine.close()
+    failed += await _take_up_plain(home, database, gateway, plain)
     if failed:
         raise failed[0]
+
+
+async def _take_up_plain(
+    home: Home, database: Database, gateway: Gateway, plain: dict[str, OpenPlain]
+) -> list[StaffroomError]:
+    """Serve the plain models that were admitted, and no longer those that were withdrawn."""
+    failed: list[StaffroomError] = []
+    workers = Releases(database).aliases()
+    admitted = {each.model.alias: each for each in PlainModels(database).list()}
+    for alias in [alias for alias in plain if alias not in admitted or alias in workers]:
+        if alias not in workers:
+            gateway.withdraw(alias)
+        await plain.pop(alias).close()
+    for alias, each in admitted.items():
+        before = plain.get(alias)
+        if alias in workers or (before is not None and before.served.release == each.model.digest):
+            continue
+        try:
+            opened = await open_plain(home, each)
+        except StaffroomError as error:
+            failed.append(error)
+            continue
+        gateway.serve(opened.served)
+        plain[alias] = opened
+        if before is not None:
+            await before.close()
+    return failed
+
+
+def _price(price: Price) -> TokenPrice:
+    return TokenPrice.per_million(price.currency, price.per_million_tokens_in, price.per_million_tokens_out)
 
 
 async def _open(home: Home, database: Database, alias: str) -> OpenWorker:
@@ -187,6 +244,7 @@ async def _open(home: Home, database: Database, alias: str) -> OpenWorker:
         engine=engine,
         retriever=_retriever_of(agent),
         job=job,
+        most_written=assembly.policy.max_tokens,
     )
 
 

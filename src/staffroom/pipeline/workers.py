@@ -12,7 +12,7 @@ from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
 from staffroom.serve import permit
 from staffroom.serve.permit import PermitChange, Permits
-from staffroom.store import Database, Home, ObjectStore, Releases, to_text
+from staffroom.store import Database, Home, ObjectStore, PlainModels, Releases, to_text
 
 __all__ = ["list_workers", "resume", "retire", "rollback", "show_worker", "suspend"]
 
@@ -153,9 +153,12 @@ def _require_known(home: Home, alias: str) -> str:
     with Database(home.database) as database:
         releases = Releases(database)
         release = releases.current(alias)
-        if release is None:
+        if release is not None:
+            return release.digest
+        plain = PlainModels(database).get(alias)
+        if plain is None:
             raise _unknown(alias, releases)
-        return release.digest
+        return plain.model.digest
 
 
 def _unknown(alias: str, releases: Releases) -> WrongUse:

@@ -1,5 +1,6 @@
 """The assembled agent at work: permits, the gateway that calls it, and the record of what it did."""
 
+from staffroom.serve.budgets import Budgets
 from staffroom.serve.documents import DocumentLinks, DocumentSource, DocumentText
 from staffroom.serve.duty import DutyLog, DutyRecord, commitment
 from staffroom.serve.exchange import ServedRelease
@@ -14,6 +15,7 @@ from staffroom.serve.permit import (
     retire,
     suspend,
 )
+from staffroom.serve.plain import ServedPlain
 from staffroom.serve.queue import EngineQueue, QueueFull
 from staffroom.serve.server import (
     DEFAULT_HOST,
@@ -28,6 +30,7 @@ __all__ = [
     "DEFAULT_HOST",
     "DEFAULT_PORT",
     "Address",
+    "Budgets",
     "DocumentLinks",
     "DocumentSource",
     "DocumentText",
@@ -43,6 +46,7 @@ __all__ = [
     "PermitRecorder",
     "Permits",
     "QueueFull",
+    "ServedPlain",
     "ServedRelease",
     "commitment",
     "resume",

@@ -12,6 +12,7 @@ _HELP: Mapping[str, str] = {
     "staffroom_answer_seconds_sum": "Seconds from arrival to the end of the answer, summed.",
     "staffroom_answer_seconds_count": "Answers in that sum.",
 }
+_IN, _OUT = ("kind", "in"), ("kind", "out")
 
 
 class Counters:
@@ -23,15 +24,16 @@ class Counters:
 
     def ended(self, alias: str, outcome: str, tokens_in: int, tokens_out: int, seconds: float) -> None:
         """A worker's answer came to its end, well or not."""
-        self._add("staffroom_requests_total", 1, alias=alias, outcome=outcome)
-        self._add("staffroom_tokens_total", tokens_in, alias=alias, kind="in")
-        self._add("staffroom_tokens_total", tokens_out, alias=alias, kind="out")
-        self._add("staffroom_answer_seconds_count", 1, alias=alias)
+        values, name = self._values, ("alias", alias)
+        values["staffroom_requests_total", (name, ("outcome", outcome))] += 1
+        values["staffroom_tokens_total", (name, _IN)] += tokens_in
+        values["staffroom_tokens_total", (name, _OUT)] += tokens_out
+        values["staffroom_answer_seconds_count", (name,)] += 1
         self._seconds[alias] = self._seconds.get(alias, 0.0) + seconds
 
     def refused(self, code: str) -> None:
         """A request was refused before it reached a worker."""
-        self._add("staffroom_refused_total", 1, code=code)
+        self._values["staffroom_refused_total", (("code", code),)] += 1
 
     def text(self, gauges: dict[str, float]) -> str:
         """Return the exposition; `gauges` are the values of now."""
@@ -51,9 +53,6 @@ class Counters:
         for name, now in gauges.items():
             lines += [f"# TYPE {name} gauge", f"{name} {now:g}"]
         return "\n".join(lines) + "\n"
-
-    def _add(self, name: str, value: int, **labels: str) -> None:
-        self._values[name, tuple(sorted(labels.items()))] += value
 
 
 def _labels(labels: tuple[tuple[str, str], ...]) -> str:

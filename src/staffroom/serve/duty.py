@@ -72,6 +72,7 @@ class DutyLog:
         self._day = ""
         self._lines = -1
         self._texts = -1
+        self._sizes: dict[int, int] = {}
         self._failed: StaffroomError | None = None
         self._flusher = threading.Thread(target=self._flush_often, name="duty-log", daemon=True)
         self._flusher.start()
@@ -86,17 +87,18 @@ class DutyLog:
 
     def record(self, entry: DutyRecord) -> None:
         """Append one record; raises StaffroomError where the disk refuses this one or lost an earlier one."""
-        line, text = _encode(entry)
+        at = to_text(entry.at)
+        line, text = _encode(entry, at)
         with self._lock:
             if self._failed is not None:
                 failed, self._failed = self._failed, None
                 self._close_files()
                 raise failed
             try:
-                self._open(to_text(entry.at)[:10])
+                self._open(at[:10])
                 # The words first: a line never stands without them.
-                _append(self._texts, text)
-                _append(self._lines, line)
+                self._append(self._texts, text)
+                self._append(self._lines, line)
             except OSError as error:
                 raise disk_error(error, self._folder) from error
         self._dirty.set()
@@ -140,8 +142,18 @@ class DutyLog:
         make_folder(self._folder, mode=0o700)
         self._texts = _open_lines(self._folder / f"{day}.texts.jsonl")
         self._lines = _open_lines(self._folder / f"{day}.jsonl")
+        self._sizes = {handle: os.fstat(handle).st_size for handle in (self._texts, self._lines)}
         self._day = day
         sync_folder(self._folder)
+
+    def _append(self, handle: int, line: bytes) -> None:
+        before = self._sizes[handle]
+        try:
+            write_all(handle, line)
+        except OSError:
+            os.ftruncate(handle, before)
+            raise
+        self._sizes[handle] = before + len(line)
 
     def _close_files(self) -> None:
         for handle in (self._texts, self._lines):
@@ -150,11 +162,12 @@ class DutyLog:
         self._lines = self._texts = -1
 
 
-def _encode(entry: DutyRecord) -> tuple[bytes, bytes]:
-    question_salt, answer_salt = secrets.token_bytes(_SALT_BYTES), secrets.token_bytes(_SALT_BYTES)
+def _encode(entry: DutyRecord, at: str) -> tuple[bytes, bytes]:
+    salts = secrets.token_bytes(2 * _SALT_BYTES)
+    question_salt, answer_salt = salts[:_SALT_BYTES], salts[_SALT_BYTES:]
     line = {
         "audit_id": entry.audit_id,
-        "at": to_text(entry.at),
+        "at": at,
         "alias": entry.alias,
         "release": entry.release,
         "key": entry.key,
@@ -190,12 +203,3 @@ def _open_lines(path: Path) -> int:
         # A power loss left half a line: it stays as it is, and the next one begins on its own.
         write_all(handle, b"\n")
     return handle
-
-
-def _append(handle: int, line: bytes) -> None:
-    before = os.fstat(handle).st_size
-    try:
-        write_all(handle, line)
-    except OSError:
-        os.ftruncate(handle, before)
-        raise

@@ -5,29 +5,28 @@ either: the place in the queue is given back when the task has really ended.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from staffroom.engine.errors import ContextExceeded
 from staffroom.records.agent import AgentAnswer
+from staffroom.records.budgets import CapScope, TokenPrice
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.protocols import Agent
 from staffroom.serve.permit import Permits
 from staffroom.serve.queue import EngineQueue, Ticket
+from staffroom.serve.stops import StopReason, stop_error
 from staffroom.serve.wire import Chat, WireError
 
-__all__ = ["Exchange", "PermitWatch", "ServedRelease", "StopReason"]
-
-_WATCH_SECONDS = 0.05
-_NO_RETRY = ((b"x-should-retry", b"false"),)
+__all__ = ["Exchange", "ServedRelease"]
 
 
 @dataclass(frozen=True, slots=True)
 class ServedRelease:
     """A release in service under its alias; releases on one engine share its queue.
 
-    notice: the sentence that says that one talks to an AI.
+    notice: the sentence that says that one talks to an AI.  sponsor, price: what budgets go by.  read_most,
+    written_most: tokens that one answer cannot exceed, as they are reserved.
     """
 
     alias: str
@@ -35,43 +34,15 @@ class ServedRelease:
     agent: Agent
     queue: EngineQueue
     notice: str
+    sponsor: str = ""
+    price: TokenPrice | None = None
+    read_most: int = 0
+    written_most: int = 0
 
-
-class StopReason(StrEnum):
-    """Why an answer was broken off; the value is the error's code and the duty record's outcome."""
-
-    SUSPENDED = "worker_suspended"
-    CLIENT_GONE = "client_gone"
-    TOO_LONG = "timeout"
-    SHUTDOWN = "shutting_down"
-    LOST = "engine_lost"
-    REJECTED = "request_rejected"
-    CONTEXT = "context_length_exceeded"
-    CHANGED = "answer_changed"
-    UNRECORDED = "not_recorded"
-    INTERNAL = "internal_error"
-
-
-_ENDINGS: Mapping[StopReason, tuple[int, str, str]] = {
-    StopReason.SUSPENDED: (
-        503,
-        "server_error",
-        "this worker has been stopped by the people who answer for it",
-    ),
-    StopReason.CLIENT_GONE: (503, "server_error", "the client closed the connection"),
-    StopReason.TOO_LONG: (504, "server_error", "the answer took too long and was stopped"),
-    StopReason.SHUTDOWN: (503, "server_error", "the gateway is shutting down"),
-    StopReason.LOST: (502, "server_error", "the engine was lost while it worked on this answer; ask again"),
-    StopReason.REJECTED: (400, "invalid_request_error", "the worker cannot take this request"),
-    StopReason.CONTEXT: (400, "invalid_request_error", "the conversation is too long for this worker"),
-    StopReason.CHANGED: (
-        500,
-        "server_error",
-        "what was shown and the final answer differ; do not rely on it",
-    ),
-    StopReason.UNRECORDED: (503, "server_error", "the answer could not be recorded and is withheld"),
-    StopReason.INTERNAL: (500, "server_error", "the worker failed at this request"),
-}
+    @property
+    def subjects(self) -> tuple[tuple[CapScope, str], ...]:
+        """Whose budgets a request falls under, beside its key's."""
+        return ((CapScope.WORKER, self.alias), (CapScope.SPONSOR, self.sponsor))
 
 
 class Exchange:
@@ -82,6 +53,7 @@ class Exchange:
         self.stopped: StopReason | None = None
         self.answer: AgentAnswer | None = None
         self.problem = ""
+        self.begun = False
         self._permits = permits
         self._chat = chat
         self._pieces: list[str] = []
@@ -90,6 +62,20 @@ class Exchange:
         self._task.add_done_callback(self._ended)
         # Not in the task: one that is cancelled before it began would never give its place back.
         self._task.add_done_callback(lambda _: ticket.leave())
+
+    @property
+    def alias(self) -> str:
+        """Whose permit it needs."""
+        return self.served.alias
+
+    @property
+    def release(self) -> str:
+        """What that permit must name."""
+        return self.served.release
+
+    def overdue(self, now: float) -> StopReason | None:
+        """Return None: the gateway keeps this answer's clock."""
+        return None
 
     @property
     def over(self) -> bool:
@@ -129,17 +115,13 @@ class Exchange:
 
     def error(self) -> WireError:
         """Return what the client is told of the stop."""
-        reason = self.stopped or StopReason.INTERNAL
-        status, kind, message = _ENDINGS[reason]
-        if reason in (StopReason.REJECTED, StopReason.CONTEXT) and self.problem:
-            message = self.problem
-        headers = _NO_RETRY if reason in (StopReason.SUSPENDED, StopReason.CHANGED) else ()
-        return WireError(status, message, code=reason.value, kind=kind, headers=headers)
+        return stop_error(self.stopped or StopReason.INTERNAL, self.problem)
 
     async def _work(self, ticket: Ticket) -> AgentAnswer:
         await ticket.turn()
         if not self.permitted():
             raise asyncio.CancelledError
+        self.begun = True
         listener: Callable[[str], None] | None = self._hear if self._chat.stream else None
         return await self.served.agent.answer(self._chat.turns, seed=self._chat.seed, on_text=listener)
 
@@ -168,50 +150,3 @@ class Exchange:
         if self.stopped is None:
             self.stopped, self.problem = reason, problem
             self._pieces.clear()
-
-
-class PermitWatch:
-    """Asks the permits of all answers under way every 50 ms, so that a stop does not wait for the next
-    piece of a slow engine."""
-
-    def __init__(self, permits: Permits) -> None:
-        self._permits = permits
-        self._live: set[Exchange] = set()
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def live(self) -> int:
-        """Answers under way."""
-        return len(self._live)
-
-    def add(self, exchange: Exchange) -> None:
-        """Watch an exchange until `remove`."""
-        self._live.add(exchange)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._watch())
-
-    def remove(self, exchange: Exchange) -> None:
-        """Watch it no more."""
-        self._live.discard(exchange)
-
-    def stop_all(self, reason: StopReason) -> None:
-        """Stop every answer under way."""
-        for exchange in list(self._live):
-            exchange.stop(reason)
-
-    async def close(self) -> None:
-        """Stop watching."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        while self._live:
-            allowed: dict[tuple[str, str], bool] = {}
-            for exchange in list(self._live):
-                place = (exchange.served.alias, exchange.served.release)
-                if place not in allowed:
-                    allowed[place] = self._permits.check(*place)
-                if not allowed[place]:
-                    exchange.stop(StopReason.SUSPENDED)
-            await asyncio.sleep(_WATCH_SECONDS)

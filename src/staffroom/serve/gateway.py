@@ -11,39 +11,63 @@ number that tells whether keys have changed.
 import asyncio
 import secrets
 import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from staffroom.records.agent import AgentAnswer
+from staffroom.records.budgets import Cap, CapScope
 from staffroom.records.errors import StaffroomError
 from staffroom.records.protocols import FeedbackSink
-from staffroom.serve.asgi import from_loopback, header, read_body, send_error, send_json, when_gone
+from staffroom.serve.asgi import (
+    base_url,
+    from_loopback,
+    header,
+    more,
+    read_body,
+    require_method,
+    send_error,
+    send_json,
+    when_gone,
+)
+from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation, Undebited
 from staffroom.serve.counters import Counters
 from staffroom.serve.documents import DocumentLinks, DocumentSource
 from staffroom.serve.duty import DutyLog, DutyRecord
-from staffroom.serve.exchange import Exchange, PermitWatch, ServedRelease, StopReason
+from staffroom.serve.exchange import Exchange, ServedRelease
 from staffroom.serve.feedback import read_feedback, take_feedback
+from staffroom.serve.once import Once
 from staffroom.serve.permit import DutyState, Permits
+from staffroom.serve.plain import Endpoint, PlainDesk, ServedPlain
+from staffroom.serve.plain.relay import PlainCall, RelayLimits, budget_error, queue_error
 from staffroom.serve.queue import QueueFull
 from staffroom.serve.rest import rest_app
+from staffroom.serve.stops import StopReason
+from staffroom.serve.watch import AnswerWatch
 from staffroom.serve.wire import (
     DONE,
     Chat,
     Chunks,
     Mark,
     WireError,
+    chat_of,
     citation_json,
     completion_json,
     error_event,
-    read_chat,
+    read_json,
 )
 from staffroom.store import ApiKey, ApiKeys, KeyProblem, utc_now
 
 __all__ = ["Gateway", "GatewaySettings"]
 
-_CHAT = "/v1/chat/completions"
+_ENDPOINTS: Mapping[str, Endpoint] = {
+    "/v1/chat/completions": Endpoint.CHAT,
+    "/v1/completions": Endpoint.COMPLETIONS,
+    "/v1/embeddings": Endpoint.EMBEDDINGS,
+    "/v1/responses": Endpoint.RESPONSES,
+}
 _MODELS = "/v1/models"
 _FEEDBACK = "/v1/feedback"
 _NO_RETRY = ((b"x-should-retry", b"false"),)
@@ -60,8 +84,12 @@ class GatewaySettings:
     public_url: str = ""
     require_keys: bool = True
     body_bytes: int = 1 << 20
+    plain_body_bytes: int = 4 << 20
+    image_body_bytes: int = 32 << 20
     answer_seconds: float = 600.0
     keep_alive_seconds: float = 10.0
+    stall_seconds: float = 60.0
+    reader_seconds: float = 60.0
 
 
 @dataclass(slots=True)
@@ -74,6 +102,7 @@ class _Call:
     first_text: float | None = None
     shown: str = ""
     kept: bool = False
+    held: Reservation | None = None
 
     @property
     def request_id(self) -> str:
@@ -97,7 +126,10 @@ class Gateway:
         links: DocumentLinks,
         settings: GatewaySettings | None = None,
         feedback: FeedbackSink | None = None,
+        budgets: Budgets | None = None,
+        caps: Callable[[], Iterable[Cap]] = tuple,
     ) -> None:
+        """caps: asked at the start and whenever keys may have changed."""
         self.permits = permits
         self.counters = Counters()
         self.draining = False
@@ -106,14 +138,30 @@ class Gateway:
         self._duty = duty
         self._links = links
         self._feedback = feedback
-        self._served: dict[str, ServedRelease] = {}
+        self._served: dict[str, ServedRelease | ServedPlain] = {}
         self._since: dict[str, int] = {}
-        self._watch = PermitWatch(permits)
-        self._rest = rest_app(self, documents, links)
+        self._body_most = self.settings.body_bytes
+        self._watch = AnswerWatch(permits)
+        self.budgets = budgets or Budgets(Undebited())
+        self._caps = caps
+        self._caps_of = -1
+        self._once = Once()
+        self._plain_desk = PlainDesk(
+            duty=duty,
+            counters=self.counters,
+            watch=self._watch,
+            budgets=self.budgets,
+            limits=RelayLimits(
+                answer_seconds=self.settings.answer_seconds,
+                stall_seconds=self.settings.stall_seconds,
+            ),
+        )
+        self._rest = rest_app(self, documents, links, self._plain_desk.bodies)
 
-    def serve(self, served: ServedRelease) -> None:
+    def serve(self, served: ServedRelease | ServedPlain) -> None:
         """Put a release in service under its alias; answers of the one before it end by its permit."""
         self._served[served.alias] = served
+        self._body_most = max(map(self._body_limit, self._served.values()))
         self._since[served.alias] = int(time.time())
 
     def withdraw(self, alias: str) -> None:
@@ -132,15 +180,23 @@ class Gateway:
     def authorise(self, scope: Scope) -> ApiKey | None:
         """Return the request's key, None where none is required; raises WireError (401)."""
         if not self.settings.require_keys:
+            self._keys.look()
+            self._configure()
             return None
         scheme, _, token = header(scope, b"authorization").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise _unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
         check = self._keys.verify(token.strip(), from_loopback=from_loopback(scope))
+        self._configure()
         if check.key is None:
             problem = check.problem or KeyProblem.UNKNOWN
             raise _unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
         return check.key
+
+    def _configure(self) -> None:
+        if self._caps_of != self._keys.version:
+            self._caps_of = self._keys.version
+            self.budgets.configure(self._caps())
 
     def states(self, key: ApiKey | None) -> list[dict[str, object]]:
         """Return the workers that a key opens, with their releases and states."""
@@ -149,13 +205,20 @@ class Gateway:
                 "alias": served.alias,
                 "release": served.release,
                 "state": self._state(served).value,
-                "agent": served.agent.spec.digest,
-                "locale": served.agent.spec.locale,
+                **_kind_of(served),
                 "answering": served.queue.active,
                 "waiting": served.queue.waiting,
             }
             for served in self._open(key)
         ]
+
+    def spending(self, key: ApiKey | None) -> list[dict[str, object]]:
+        """Return the budgets that the holder of a key may see: an operator's all, else those of the key's workers."""
+        rows = self.budgets.report()
+        if key is None or not key.aliases:
+            return rows
+        own = {(CapScope.KEY.value, key.id), *((CapScope.WORKER.value, alias) for alias in key.aliases)}
+        return [row for row in rows if (row["scope"], row["subject"]) in own]
 
     def metrics(self) -> str:
         """Return the counters in Prometheus's text format."""
@@ -207,35 +270,82 @@ class Gateway:
 
     async def _route(self, call: _Call, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if path == _CHAT:
-            _require(method, "POST")
-            await self._chat(call, scope, receive, send)
+        if (endpoint := _ENDPOINTS.get(path)) is not None:
+            require_method(method, "POST")
+            await self._ask(call, endpoint, scope, receive, send)
         elif path == _MODELS:
-            _require(method, "GET")
+            require_method(method, "GET")
             call.key = self.authorise(scope)
             models = [self._model(served) for served in self._open(call.key)]
             body = orjson.dumps({"object": "list", "data": models})
             await send_json(send, 200, body, self._names(call, None))
         elif path == _FEEDBACK and self._feedback is not None:
-            _require(method, "POST")
+            require_method(method, "POST")
             call.key = self.authorise(scope)
             row = read_feedback(await read_body(scope, receive, self.settings.body_bytes))
             # In a thread: it looks through the duty log and waits for the disk.
             body = await asyncio.to_thread(take_feedback, self._feedback, row, call.key)
             await send_json(send, 201, body, self._names(call, None))
         elif path.startswith(_MODELS + "/"):
-            _require(method, "GET")
+            require_method(method, "GET")
             call.key = self.authorise(scope)
             served = self._find(path.removeprefix(_MODELS + "/"), call.key)
             await send_json(send, 200, orjson.dumps(self._model(served)), self._names(call, served))
         else:
             raise WireError(404, f"there is no {method} {path} here", code="unknown_url")
 
-    async def _chat(self, call: _Call, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _ask(self, call: _Call, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         call.key = self.authorise(scope)
-        chat = read_chat(await read_body(scope, receive, self.settings.body_bytes))
-        served = self._find(chat.model, call.key)
-        exchange = self._begin(served, chat)
+        if call.key is not None and not call.key.role.asks:
+            raise WireError(
+                403, f"a key of role {call.key.role.value} cannot ask workers", code="role_not_allowed"
+            )
+        body = await read_body(scope, receive, self._body_most)
+        value = read_json(body)
+        model = value.get("model")
+        if not isinstance(model, str) or not model:
+            raise WireError(400, "`model` must be the alias of a worker", code="invalid_value", param="model")
+        served = self._find(model, call.key)
+        self._require_open(served)
+        name = header(scope, b"idempotency-key")
+        if not name:
+            await self._hand_over(call, endpoint, served, value, len(body), scope, receive, send)
+            return
+        owner = call.key.id if call.key else ""
+        async with self._once.answer(owner, name, scope["path"], body, served.release, send) as first:
+            if first is not None:
+                await self._hand_over(call, endpoint, served, value, len(body), scope, receive, first)
+
+    async def _hand_over(
+        self,
+        call: _Call,
+        endpoint: Endpoint,
+        served: ServedRelease | ServedPlain,
+        value: dict[str, object],
+        size: int,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if size > (limit := self._body_limit(served)):
+            raise WireError(413, f"the body is larger than {limit} bytes", code="request_too_large")
+        if isinstance(served, ServedPlain):
+            plain = PlainCall(call.request_id, call.audit_id, call.arrived, call.key)
+            await self._plain_desk.answer(plain, served, endpoint, value, size, receive, send)
+            return
+        if endpoint is not Endpoint.CHAT:
+            raise WireError(
+                404,
+                f"`{served.alias}` is a worker: ask it at /v1/chat/completions",
+                code="endpoint_not_supported",
+                param="model",
+            )
+        await self._chat(call, served, chat_of(value), scope, receive, send)
+
+    async def _chat(
+        self, call: _Call, served: ServedRelease, chat: Chat, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        exchange = await self._begin(call, served, chat)
         gone = asyncio.create_task(when_gone(receive, lambda: exchange.stop(StopReason.CLIENT_GONE)))
         clock = asyncio.get_running_loop().call_later(
             self.settings.answer_seconds, exchange.stop, StopReason.TOO_LONG
@@ -248,7 +358,7 @@ class Gateway:
             audit_id=call.audit_id,
             notice=served.notice,
         )
-        base = self.settings.public_url or _base(scope)
+        base = self.settings.public_url or base_url(scope)
         try:
             if chat.stream:
                 await self._stream(call, chat, mark, base, exchange, send)
@@ -263,22 +373,34 @@ class Gateway:
             clock.cancel()
             gone.cancel()
 
-    def _begin(self, served: ServedRelease, chat: Chat) -> Exchange:
+    def _body_limit(self, served: ServedRelease | ServedPlain) -> int:
+        if not isinstance(served, ServedPlain):
+            return self.settings.body_bytes
+        return self.settings.image_body_bytes if served.model.images else self.settings.plain_body_bytes
+
+    def _require_open(self, served: ServedRelease | ServedPlain) -> None:
         if self.draining:
             raise WireError(503, "the gateway is shutting down", code="shutting_down", kind="server_error")
-        if not self.permits.check(served.alias, served.release):
+        if not self._watch.permitted(served.alias, served.release, fresh=True):
             raise self._standing(served)
+
+    async def _begin(self, call: _Call, served: ServedRelease, chat: Chat) -> Exchange:
         try:
             ticket = served.queue.admit()
         except QueueFull as full:
-            seconds = str(int(full.retry_after)).encode()
-            raise WireError(
-                429,
-                "too many requests are waiting for this worker; try again later",
-                code="queue_full",
-                kind="rate_limit_error",
-                headers=((b"retry-after", seconds), (b"retry-after-ms", seconds + b"000")),
-            ) from full
+            raise queue_error(full) from full
+        try:
+            subjects = (
+                served.subjects if call.key is None else ((CapScope.KEY, call.key.id), *served.subjects)
+            )
+            call.held = await self.budgets.reserve(
+                self.budgets.cover(subjects), served.read_most, served.written_most, served.price
+            )
+        except BaseException as error:
+            ticket.leave()
+            if isinstance(error, BudgetExceeded | BudgetCurrency):
+                raise budget_error(error) from error
+            raise
         exchange = Exchange(served, self.permits, chat, ticket)
         self._watch.add(exchange)
         return exchange
@@ -313,13 +435,13 @@ class Gateway:
             if not opened:
                 opened = True
                 await self._open_stream(call, exchange, send)
-                await send(_more(chunks.first()))
+                await send(more(chunks.first()))
             if text:
                 call.first_text = call.first_text or time.perf_counter()
                 call.shown += text
-                await send(_more(chunks.text(text)))
+                await send(more(chunks.text(text)))
             else:
-                await send(_more(b": the worker is busy\n\n"))
+                await send(more(b": the worker is busy\n\n"))
         answer = self._finish(call, chat, exchange)
         if answer is None:
             if exchange.stopped is StopReason.CLIENT_GONE:
@@ -362,6 +484,13 @@ class Gateway:
         call.kept = True
         ended = time.perf_counter()
         made = exchange.answer
+        if call.held is not None:
+            if made is not None:
+                call.held.settle(made.tokens_in, made.tokens_out)
+            elif exchange.begun:
+                call.held.settle_in_full()
+            else:
+                call.held.give_back()
         outcome = answer.outcome.value if answer else (exchange.stopped or StopReason.INTERNAL).value
         served = exchange.served
         entry = DutyRecord(
@@ -391,7 +520,7 @@ class Gateway:
         self.counters.ended(served.alias, outcome, entry.tokens_in, entry.tokens_out, entry.seconds)
         return exchange.stopped is None
 
-    def _find(self, alias: str, key: ApiKey | None) -> ServedRelease:
+    def _find(self, alias: str, key: ApiKey | None) -> ServedRelease | ServedPlain:
         served = self._served.get(alias)
         if served is None:
             known = ", ".join(found.alias for found in self._open(key)) or "none"
@@ -407,16 +536,16 @@ class Gateway:
             )
         return served
 
-    def _open(self, key: ApiKey | None) -> list[ServedRelease]:
+    def _open(self, key: ApiKey | None) -> list[ServedRelease | ServedPlain]:
         return [served for alias, served in sorted(self._served.items()) if key is None or key.opens(alias)]
 
-    def _state(self, served: ServedRelease) -> DutyState:
+    def _state(self, served: ServedRelease | ServedPlain) -> DutyState:
         if self.permits.check(served.alias, served.release):
             return DutyState.RUNNING
         state = self.permits.state(served.alias)
         return DutyState.RETIRED if state is DutyState.RETIRED else DutyState.SUSPENDED
 
-    def _standing(self, served: ServedRelease) -> WireError:
+    def _standing(self, served: ServedRelease | ServedPlain) -> WireError:
         if self._state(served) is DutyState.RETIRED:
             message, code, status = "this worker is retired", "worker_retired", 410
         else:
@@ -427,7 +556,7 @@ class Gateway:
             )
         return WireError(status, message, code=code, kind="server_error", headers=_NO_RETRY)
 
-    def _model(self, served: ServedRelease) -> dict[str, object]:
+    def _model(self, served: ServedRelease | ServedPlain) -> dict[str, object]:
         return {
             "id": served.alias,
             "object": "model",
@@ -436,14 +565,14 @@ class Gateway:
             "staffroom": {
                 "release": served.release,
                 "state": self._state(served).value,
-                "locale": served.agent.spec.locale,
+                **_kind_of(served),
             },
         }
 
     def _citations(self, answer: AgentAnswer, base: str) -> list[dict[str, object]]:
         return [citation_json(each, base + self._links.path(each)) for each in answer.citations]
 
-    def _names(self, call: _Call, served: ServedRelease | None) -> list[tuple[bytes, bytes]]:
+    def _names(self, call: _Call, served: ServedRelease | ServedPlain | None) -> list[tuple[bytes, bytes]]:
         names = [(b"x-request-id", call.request_id.encode())]
         if served is not None:
             names += [
@@ -454,32 +583,17 @@ class Gateway:
         return names
 
 
+def _kind_of(served: ServedRelease | ServedPlain) -> dict[str, object]:
+    """Say what stands behind an alias: an examined worker, or a plain model that nobody examined."""
+    if isinstance(served, ServedPlain):
+        return {"kind": "plain model", "examined": False, "endpoints": list(served.model.endpoints)}
+    spec = served.agent.spec
+    return {"kind": "worker", "examined": True, "agent": spec.digest, "locale": spec.locale}
+
+
 def _rest(text: str, shown: str) -> str:
     """Return what of the text was not shown yet; white space at the end of what was shown does not count."""
     return text[len(shown) :] if text.startswith(shown) else text[len(shown.rstrip()) :]
-
-
-def _more(body: bytes) -> dict[str, object]:
-    return {"type": "http.response.body", "body": body, "more_body": True}
-
-
-def _base(scope: Scope) -> str:
-    # The address the connection was made to, not the Host header: that one is the client's to invent.
-    host, port = scope.get("server") or ("127.0.0.1", None)
-    if port is None:
-        return ""
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scope['scheme']}://{shown}:{port}"
-
-
-def _require(method: str, allowed: str) -> None:
-    if method != allowed:
-        raise WireError(
-            405,
-            f"use {allowed} here, not {method}",
-            code="method_not_allowed",
-            headers=((b"allow", allowed.encode()),),
-        )
 
 
 def _unauthorised(message: str, code: str) -> WireError:

@@ -19,6 +19,8 @@ from staffroom.serve.documents import (
     missing_page,
     page_language,
 )
+from staffroom.serve.openapi import openapi
+from staffroom.serve.plain.bodies import BodyReader
 from staffroom.serve.wire import WireError, error_body
 from staffroom.store import ApiKey
 
@@ -43,12 +45,18 @@ class Observed(Protocol):
         """Return the workers that a key opens."""
         ...
 
+    def spending(self, key: ApiKey | None) -> list[dict[str, object]]:
+        """Return the budgets that the holder of a key may see."""
+        ...
+
     def metrics(self) -> str:
         """Return the counters."""
         ...
 
 
-def rest_app(observed: Observed, documents: DocumentSource, links: DocumentLinks) -> Starlette:
+def rest_app(
+    observed: Observed, documents: DocumentSource, links: DocumentLinks, bodies: BodyReader
+) -> Starlette:
     """Return the application for everything outside `/v1`."""
 
     async def health(_: Request) -> Response:
@@ -61,12 +69,20 @@ def rest_app(observed: Observed, documents: DocumentSource, links: DocumentLinks
 
     async def metrics(request: Request) -> Response:
         if not from_loopback(request.scope):
-            observed.authorise(request.scope)
+            _require_sight(observed.authorise(request.scope))
         return PlainTextResponse(observed.metrics(), media_type="text/plain; version=0.0.4")
 
     async def workers(request: Request) -> Response:
         key = observed.authorise(request.scope)
         return JSONResponse({"workers": observed.states(key)})
+
+    async def budgets(request: Request) -> Response:
+        key = observed.authorise(request.scope)
+        _require_sight(key)
+        return JSONResponse({"budgets": observed.spending(key)})
+
+    async def description(_: Request) -> Response:
+        return JSONResponse(openapi(bodies))
 
     return Starlette(
         routes=[
@@ -74,10 +90,17 @@ def rest_app(observed: Observed, documents: DocumentSource, links: DocumentLinks
             Route("/readyz", ready),
             Route("/metrics", metrics),
             Route("/api/workers", workers),
+            Route("/api/budgets", budgets),
+            Route("/openapi.json", description),
             Route("/documents/{digest}", _document_route(documents, links)),
         ],
         exception_handlers={WireError: _refuse},
     )
+
+
+def _require_sight(key: ApiKey | None) -> None:
+    if key is not None and not (key.role.sees or key.loopback):
+        raise WireError(403, f"a key of role {key.role.value} may not see this", code="role_not_allowed")
 
 
 def _document_route(documents: DocumentSource, links: DocumentLinks) -> _Handler:

@@ -6,6 +6,7 @@ On SIGTERM or SIGINT: 1. not ready, 2. no new connection, 3. answers under way g
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import math
 import signal
@@ -18,6 +19,7 @@ import uvloop
 
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.serve.gateway import Gateway
+from staffroom.serve.http_guard import GuardedProtocol
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Address", "GatewayServer", "run_gateway", "serve_until_signal"]
 
@@ -25,6 +27,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8321
 _BACKLOG = 512
 _CUT_SECONDS = 3
+_MOST_CONNECTIONS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class GatewayServer:
         self._server = _Server(
             uvicorn.Config(
                 gateway,
-                http="httptools",
+                http=functools.partial(GuardedProtocol, reader_seconds=gateway.settings.reader_seconds),  # type: ignore[arg-type]
+                limit_concurrency=_MOST_CONNECTIONS,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -18,11 +18,13 @@ __all__ = [
     "Chunks",
     "Mark",
     "WireError",
+    "chat_of",
     "citation_json",
     "completion_json",
     "error_body",
     "error_event",
     "read_chat",
+    "read_json",
 ]
 
 DONE = b"data: [DONE]\n\n"
@@ -109,17 +111,27 @@ class Mark:
     notice: str
 
 
-def read_chat(body: bytes) -> Chat:
-    """Read and check a chat request; raises WireError (400) that names the parameter at fault.
-
-    Unknown fields are ignored, as OpenAI does; known ones that this worker cannot honour are refused.
-    """
+def read_json(body: bytes) -> dict[str, Any]:
+    """Return the body as a JSON object; raises WireError (400)."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise _wrong("the body is not valid JSON", None, code="invalid_json") from error
     if not isinstance(value, dict):
         raise _wrong("the body must be a JSON object", None)
+    return value
+
+
+def read_chat(body: bytes) -> Chat:
+    """Read and check a chat request to a worker; see `read_json` and `chat_of`."""
+    return chat_of(read_json(body))
+
+
+def chat_of(value: dict[str, Any]) -> Chat:
+    """Check a chat request to a worker; raises WireError (400) that names the parameter at fault.
+
+    Unknown fields are ignored, as OpenAI does; known ones that this worker cannot honour are refused.
+    """
     _refuse_unsupported(value)
     model = value.get("model")
     if not isinstance(model, str) or not model:

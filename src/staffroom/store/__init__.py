@@ -1,20 +1,25 @@
 """What a home keeps: artifacts by digest, the index, and the lock. It imports `records` only."""
 
-from staffroom.store.api_keys import ApiKey, ApiKeys, KeyCheck, KeyProblem
+from staffroom.store.api_keys import ApiKey, ApiKeys, KeyCheck, KeyProblem, KeyRole
+from staffroom.store.caps import Caps
 from staffroom.store.database import Database
 from staffroom.store.durable import disk_error, make_folder, sync_folder, write_durably
 from staffroom.store.evaluations import Evaluations, KeptEvaluation
 from staffroom.store.home import Home, HomeBusy
 from staffroom.store.objects import DamagedObject, MissingObject, ObjectStore
+from staffroom.store.plain_models import AdmittedModel, PlainModels
 from staffroom.store.releases import AliasMove, Releases
 from staffroom.store.responses import Responses
+from staffroom.store.spend import SpendBook, SpendKey
 from staffroom.store.steps import FinishedStep, StepCache
 from staffroom.store.times import from_text, to_text, utc_now
 
 __all__ = [
+    "AdmittedModel",
     "AliasMove",
     "ApiKey",
     "ApiKeys",
+    "Caps",
     "DamagedObject",
     "Database",
     "Evaluations",
@@ -24,10 +29,14 @@ __all__ = [
     "KeptEvaluation",
     "KeyCheck",
     "KeyProblem",
+    "KeyRole",
     "MissingObject",
     "ObjectStore",
+    "PlainModels",
     "Releases",
     "Responses",
+    "SpendBook",
+    "SpendKey",
     "StepCache",
     "disk_error",
     "from_text",

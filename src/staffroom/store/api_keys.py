@@ -22,10 +22,32 @@ from staffroom.store.database import Database
 from staffroom.store.schema import api_keys
 from staffroom.store.times import from_text, to_text, utc_now
 
-__all__ = ["ApiKey", "ApiKeys", "KeyCheck", "KeyProblem"]
+__all__ = ["ApiKey", "ApiKeys", "KeyCheck", "KeyProblem", "KeyRole"]
 
 _TOKEN = re.compile(r"^sr-([0-9a-f]{12})-([0-9a-f]{64})$")
 _NOBODY = (b"\0" * 16, b"\0" * 32)
+
+
+class KeyRole(StrEnum):
+    """What the holder of a key may do, always for the key's workers alone.
+
+    A user asks. A sponsor asks, and sees states and budgets. An auditor sees them, and cannot ask. An operator may all.
+    """
+
+    USER = "user"
+    SPONSOR = "sponsor"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+    @property
+    def asks(self) -> bool:
+        """Whether the holder may ask workers."""
+        return self is not KeyRole.AUDITOR
+
+    @property
+    def sees(self) -> bool:
+        """Whether the holder may see counters and budgets."""
+        return self is not KeyRole.USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +64,7 @@ class ApiKey:
     created: datetime
     expires: datetime | None
     revoked: datetime | None
+    role: KeyRole = KeyRole.USER
 
     def opens(self, alias: str) -> bool:
         """Say whether the key is for this worker."""
@@ -74,6 +97,15 @@ class ApiKeys:
         self._version = -1
         self._known: dict[str, tuple[bytes, bytes, ApiKey]] = {}
 
+    @property
+    def version(self) -> int:
+        """Changes when keys, or whatever else is kept beside them, may have changed; as of the last look."""
+        return self._version
+
+    def look(self) -> None:
+        """Look whether anything has changed; `verify` does so too."""
+        self._snapshot()
+
     def create(
         self,
         name: str,
@@ -81,6 +113,7 @@ class ApiKeys:
         aliases: Iterable[str] = (),
         lifetime: timedelta | None = None,
         loopback: bool = False,
+        role: KeyRole = KeyRole.USER,
     ) -> tuple[ApiKey, str]:
         """Make a key and return it with its token, which is shown this once.
 
@@ -100,6 +133,7 @@ class ApiKeys:
             created=now,
             expires=None if lifetime is None else now + lifetime,
             revoked=None,
+            role=role,
         )
         with self._database.write() as connection:
             connection.execute(
@@ -112,6 +146,7 @@ class ApiKeys:
                     loopback=int(loopback),
                     created=to_text(now),
                     expires=None if key.expires is None else to_text(key.expires),
+                    role=role.value,
                 )
             )
         return key, f"sr-{identifier}-{secret}"
@@ -176,4 +211,5 @@ def _from_row(row: RowMapping) -> ApiKey:
         created=from_text(row["created"]),
         expires=None if row["expires"] is None else from_text(row["expires"]),
         revoked=None if row["revoked"] is None else from_text(row["revoked"]),
+        role=KeyRole(row["role"]),
     )

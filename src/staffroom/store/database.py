@@ -87,11 +87,16 @@ class Database:
 
     def data_version(self) -> int:
         """Return a number that changes when anything was committed, by this process or another."""
-        with _our_errors(self.path), self._watching:
+        # No context managers: this is asked at each request, and they would cost more than the question.
+        self._watching.acquire()
+        try:
             if self._watcher is None:
                 self._watcher = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
-            row = self._watcher.execute("PRAGMA data_version").fetchone()
-            return int(row[0])
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise _explain(error, self.path) from error
+        finally:
+            self._watching.release()
 
     def get_meta(self, key: str) -> str | None:
         """Return a value kept beside the tables."""

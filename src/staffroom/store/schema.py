@@ -15,8 +15,10 @@ __all__ = [
     "alias_history",
     "aliases",
     "api_keys",
+    "caps",
     "evaluations",
     "meta",
+    "plain_models",
     "releases",
     "responses",
     "steps",
@@ -99,6 +101,27 @@ api_keys = Table(
     Column("created", Text, nullable=False),
     Column("expires", Text),
     Column("revoked", Text),
+    Column("role", Text, nullable=False),
+)
+
+caps = Table(
+    "caps",
+    TABLES,
+    Column("scope", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("unit", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("amount", Integer, nullable=False),
+)
+
+plain_models = Table(
+    "plain_models",
+    TABLES,
+    Column("alias", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("json", Text, nullable=False),
+    Column("sponsor", Text, nullable=False),
+    Column("admitted", Text, nullable=False),
 )
 
 meta = Table(
@@ -144,6 +167,17 @@ MIGRATIONS: tuple[Migration, ...] = (
             " hash BLOB NOT NULL, aliases TEXT NOT NULL, loopback INTEGER NOT NULL, created TEXT NOT NULL,"
             " expires TEXT, revoked TEXT)",
             "CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+        ),
+    ),
+    Migration(
+        2,
+        "roles of keys, caps of budgets, plain models",
+        (
+            "ALTER TABLE api_keys ADD COLUMN role TEXT NOT NULL DEFAULT 'user'",
+            "CREATE TABLE caps (scope TEXT NOT NULL, subject TEXT NOT NULL, unit TEXT NOT NULL,"
+            " period TEXT NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (scope, subject, unit, period))",
+            "CREATE TABLE plain_models (alias TEXT NOT NULL PRIMARY KEY, digest TEXT NOT NULL,"
+            " json TEXT NOT NULL, sponsor TEXT NOT NULL, admitted TEXT NOT NULL)",
         ),
     ),
 )

@@ -53,17 +53,11 @@ def pack(sequences: Sequence[TrainingSequence], *, share: bool = True) -> Packed
 def split_by_size(sequences: Sequence[TrainingSequence], most: int) -> list[list[TrainingSequence]]:
     """Return the sequences in groups of at most `most` rows when packed (or one), those that share a beginning together."""
     groups: list[list[TrainingSequence]] = []
-    rows = 0
-    before: tuple[int, ...] = ()
     for sequence in sorted(sequences, key=lambda item: (item.tokens, item.learnt)):
-        added = len(sequence.tokens) - _common(before, sequence.tokens)
-        if groups and rows + added <= most:
+        if groups and len(pack([*groups[-1], sequence]).tokens) <= most:
             groups[-1].append(sequence)
-            rows += added
         else:
             groups.append([sequence])
-            rows = len(sequence.tokens)
-        before = sequence.tokens
     return groups
 
 
@@ -84,16 +78,20 @@ class _Builder:
         first = tokens[0]
         for other in tokens[1:]:
             end = min(end, depth + _common(first[depth:end], other[depth:end]))
-        if len(members) > 1 and end - depth < _LEAST_SHARED:
-            for number in members:
-                self.grow([number], depth, chain)
-            return
-        if end > depth:
-            chain = self._segment(members, depth, end, chain)
         followers: dict[int, list[int]] = {}
+        ended = []
         for number in members:
             if len(self._sequences[number].tokens) > end:
                 followers.setdefault(self._sequences[number].tokens[end], []).append(number)
+            else:
+                ended.append(number)
+        if len(members) > 1 and end - depth < _LEAST_SHARED:
+            # Too short to be shared by all; smaller circles among them may share more.
+            for group in (*([number] for number in ended), *followers.values()):
+                self.grow(group, depth, chain)
+            return
+        if end > depth:
+            chain = self._segment(members, depth, end, chain)
         for group in followers.values():
             self.grow(group, end, chain)
 

@@ -183,7 +183,9 @@ def _plans(layout: Packed, positions: Tensor, shape: NetworkShape) -> _Plans:
     wanted = torch.tensor(layout.wanted, dtype=torch.long, device=device)
     masks, slides, last_masks, last_slides, wanted_lengths, chains = [], [], [], [], [], []
     for number, segment in enumerate(layout.segments):
-        parts = [positions[layout.segments[above].start : layout.segments[above].end] for above in segment.chain]
+        parts = [
+            positions[layout.segments[above].start : layout.segments[above].end] for above in segment.chain
+        ]
         own = positions[segment.start : segment.end]
         seen = torch.cat([*parts, own])
         far = own[:, None] - seen[None, :]
@@ -210,7 +212,14 @@ def _plans(layout: Packed, positions: Tensor, shape: NetworkShape) -> _Plans:
 
 
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, plans: _Plans, shape: NetworkShape, *, sliding: bool, last: bool
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    plans: _Plans,
+    shape: NetworkShape,
+    *,
+    sliding: bool,
+    last: bool,
 ) -> Tensor:
     """Return what each query row sees, `[rows, heads * width]`; segments without a wanted row are left out at the end."""
     if last:
@@ -243,7 +252,11 @@ def _attend(
 
 
 def load_network(
-    path: Path, compute: torch.dtype, *, device: str = "cpu", on_tensor: Callable[[int], None] = lambda _: None
+    path: Path,
+    compute: torch.dtype,
+    *,
+    device: str = "cpu",
+    on_tensor: Callable[[int], None] = lambda _: None,
 ) -> Network:
     """Return the network of a model file, dequantised; `on_tensor` is told the bytes read after each tensor.
 

@@ -15,7 +15,7 @@ It knows token ids and numbers. It does not judge what it learns.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from staffroom.engine.errors import EngineError
+from staffroom.engine.first_adapter import first_down
 from staffroom.engine.llama_process import physical_cores
 from staffroom.engine.packing import Packed, pack, split_by_size
 from staffroom.engine.torch_network import LowRank, Network, load_network
@@ -38,9 +39,8 @@ from staffroom.engine.training import (
     TrainingSettings,
 )
 from staffroom.engine.training_cost import step_flops
-from staffroom.records.digests import canonical_json
 
-__all__ = ["Adapter", "Compute", "TorchTrainer", "choose_compute", "first_down", "mean_loss"]
+__all__ = ["Adapter", "Compute", "TorchTrainer", "batch_loss", "choose_compute", "mean_loss"]
 
 _STATE = "state.npz"
 _SAVE_SECONDS = 30.0
@@ -66,14 +66,9 @@ def choose_compute(width: int = 896, feed_forward: int = 4864) -> Compute:
     rates = {name: _product_rate(name, width, feed_forward) for name in ("float32", "bfloat16")}
     best = max(rates, key=lambda name: rates[name])
     told = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in rates.items())
-    return Compute(best, f"the faster of both on this processor (10^9 operations a second: {told})", rates[best])
-
-
-def first_down(name: str, rank: int, width: int, seed: int) -> npt.NDArray[np.float32]:
-    """Return the first `down` of a layer: uniform within 1/sqrt(width), a function of its name and the seed alone."""
-    words = np.frombuffer(canonical_json([name, seed]), dtype=np.uint8).tolist()
-    bound = 1.0 / float(width) ** 0.5
-    return np.random.default_rng(words).uniform(-bound, bound, (rank, width)).astype(np.float32)
+    return Compute(
+        best, f"the faster of both on this processor (10^9 operations a second: {told})", rates[best]
+    )
 
 
 class Adapter:
@@ -161,9 +156,9 @@ class _HeadLoss(torch.autograd.Function):
         return gradient * grads[0].to(gradient.dtype), None, None, None
 
 
-def batch_loss(network: Network, batch: Packed, adapter: Adapter) -> Tensor:
+def batch_loss(network: Network, batch: Packed, additions: Mapping[str, LowRank]) -> Tensor:
     """Return the summed loss of a packed batch, in 64 bits."""
-    states = network.hidden(batch, adapter.parts)
+    states = network.hidden(batch, additions)
     places = torch.tensor([place for place, _ in batch.targets])
     tokens = torch.tensor([token for _, token in batch.targets])
     loss: Tensor = _HeadLoss.apply(states, network.head, places, tokens)
@@ -171,13 +166,16 @@ def batch_loss(network: Network, batch: Packed, adapter: Adapter) -> Tensor:
 
 
 def mean_loss(
-    network: Network, adapter: Adapter, sequences: tuple[TrainingSequence, ...], rows: int, *, share: bool = True
+    network: Network,
+    additions: Mapping[str, LowRank],
+    sequences: Sequence[TrainingSequence],
+    rows: int = 1024,
 ) -> float:
-    """Return the mean loss over the learnt tokens of all sequences, without touching the adapter."""
+    """Return the mean loss over the learnt tokens of all sequences; nothing is trained."""
     total, count = 0.0, sum(sequence.loss_tokens for sequence in sequences)
     with torch.no_grad():
         for group in split_by_size(sequences, rows):
-            total += float(batch_loss(network, pack(group, share=share), adapter))
+            total += float(batch_loss(network, pack(group), additions))
     return total / count
 
 
@@ -217,7 +215,9 @@ class TorchTrainer:
         adapter = Adapter(network.shape, plan.settings)
         state = _State.read(folder / _STATE, plan)
         if state is None:
-            first = [mean_loss(network, adapter, plan.validation, self._rows)] if plan.validation else []
+            first = (
+                [mean_loss(network, adapter.parts, plan.validation, self._rows)] if plan.validation else []
+            )
             state = _State([], first, 0.0, 0, 0.0)
         else:
             state.restore(adapter)
@@ -229,7 +229,7 @@ class TorchTrainer:
                 saved = time.monotonic()
             told(report)
         if plan.validation and len(state.validation) < 2:
-            state.validation.append(mean_loss(network, adapter, plan.validation, self._rows))
+            state.validation.append(mean_loss(network, adapter.parts, plan.validation, self._rows))
         state.write(folder / _STATE, plan, adapter)
         return Trained(
             tensors=adapter.tensors(),
@@ -256,7 +256,7 @@ class TorchTrainer:
         total, rows = 0.0, 0
         for group in split_by_size(sequences, self._rows):  # 1
             batch = pack(group, share=self._share)
-            loss = batch_loss(network, batch, adapter)  # 2
+            loss = batch_loss(network, batch, adapter.parts)  # 2
             (loss / count).backward()  # type: ignore[no-untyped-call]  # 3
             total += float(loss.detach())
             rows += len(batch.tokens)

@@ -52,9 +52,9 @@ class OpenBase:
     def load(self) -> "OpenBase":
         """Dequantise the base; returns itself, which is a reference from then on."""
         if self._network is None:
-            from staffroom.engine.torch_network import load_network
-
             import torch
+
+            from staffroom.engine.torch_network import load_network
 
             self._network = load_network(self._path, getattr(torch, self._compute.name))
         return self

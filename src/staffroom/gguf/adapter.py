@@ -111,13 +111,6 @@ def check_adapter_file(path: Path, base: GgufHeader) -> None:
             where=path.name,
             hint=_HINT,
         )
-    alpha = header.metadata.get("adapter.lora.alpha")
-    if alpha != float(facts.rank):
-        raise BadAdapter(
-            f"alpha is {alpha} and the rank {facts.rank}: they must agree, or the scale served is not the one trained",
-            where=path.name,
-            hint=_HINT,
-        )
     shapes = {tensor.name: tensor.shape for tensor in base.tensors}
     for name, (down, up) in read_adapter(path).items():
         shape = shapes.get(f"{name}.weight")
@@ -158,6 +151,13 @@ def _facts(path: Path, header: GgufHeader) -> AdapterFacts:
     ranks = {tensor.shape[1] for tensor in header.tensors if tensor.name.endswith(".lora_a")}
     if len(ranks) != 1 or not 1 <= min(ranks) <= _MOST_RANK:
         raise BadAdapter("the adapter's layers differ in rank", where=path.name, hint=_HINT)
+    alpha = header.metadata.get("adapter.lora.alpha")
+    if alpha != float(min(ranks)):
+        raise BadAdapter(
+            f"alpha is {alpha} and the rank {min(ranks)}: they must agree, or the scale served is not the one trained",
+            where=path.name,
+            hint=_HINT,
+        )
     return AdapterFacts(
         architecture=header.architecture, rank=min(ranks), **{key: str(own[key]) for key in _OWN}
     )

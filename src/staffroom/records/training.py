@@ -1,21 +1,20 @@
-"""Values of training: an example, the data set it belongs to, and the word that the data set holds no exam item."""
+"""What a model is trained on: one conversation and the answer it should give, named by its content."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from staffroom.records.agent import ChatTurn
 from staffroom.records.digests import digest_value
 
-__all__ = ["Example", "LeakClearance", "dataset_digest"]
+__all__ = ["Example"]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A conversation and the answer that is to be learnt; only the answer is supervised.
+    """A conversation as the model is shown it, ending with the user's turn, and the answer that is to be learnt.
 
-    turns: what the model is shown, ending with the user's turn. origin: where it came from, in a few words.
-    chunks: ids of the document chunks it rests on. case: what must stay on one side of a split (a person, a document).
+    origin: where it came from (`documents`, `corrections`, a file's name). chunks: ids of the document chunks it rests on.
+    case: what must stay on one side of a split (an article, a person's case), empty where the example stands alone.
     """
 
     turns: tuple[ChatTurn, ...]
@@ -27,7 +26,7 @@ class Example:
     def as_json(self) -> dict[str, Any]:
         """Return the example as canonical JSON data."""
         return {
-            "turns": [[turn.role, turn.content] for turn in self.turns],
+            "turns": [{"role": turn.role, "content": turn.content} for turn in self.turns],
             "answer": self.answer,
             "origin": self.origin,
             "chunks": list(self.chunks),
@@ -36,19 +35,5 @@ class Example:
 
     @property
     def digest(self) -> str:
-        """The example's name wherever it is assigned, compared or reported."""
+        """The example's name in manifests and reports."""
         return digest_value(self.as_json())
-
-
-@dataclass(frozen=True, slots=True)
-class LeakClearance:
-    """What a leak check said of one data set: the report's digest, the data set's, and whether nothing was found."""
-
-    report: str
-    dataset: str
-    clean: bool
-
-
-def dataset_digest(examples: Sequence[Example]) -> str:
-    """Return the digest of examples as a set: their order and repetitions of one do not matter."""
-    return digest_value(sorted({example.digest for example in examples}))

@@ -63,7 +63,14 @@ class Estimate:
 
 
 def estimate(
-    plan: TrainingPlan, shape: NetworkShape, *, rows: int, rate: float, weight_bytes: int, tied: bool, cores: int
+    plan: TrainingPlan,
+    shape: NetworkShape,
+    *,
+    rows: int,
+    rate: float,
+    weight_bytes: int,
+    tied: bool,
+    cores: int,
 ) -> Estimate:
     """Return what a plan will take; `rate` are measured operations a second, `rows` the most rows of a batch."""
     flops, computed, tokens, learnt, most = 0.0, 0, 0, 0, 0

@@ -6,6 +6,7 @@ beginning is computed once. Which of them, and in which order the groups come, i
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from staffroom.engine.training import TrainingSequence, TrainingSettings
 
@@ -21,10 +22,12 @@ def plan_steps(
     groups = families(sequences)
     steps: list[tuple[int, ...]] = []
     for epoch in range(settings.epochs):
-        draw = random.Random(f"{settings.seed}/{epoch}")  # noqa: S311  an order, no secret
+        draw = random.Random(f"{settings.seed}/{epoch}")
         order = [draw.sample(group, len(group)) for group in draw.sample(groups, len(groups))]
         flat = [place for group in order for place in group]
-        steps += [tuple(flat[begin : begin + settings.batch]) for begin in range(0, len(flat), settings.batch)]
+        steps += [
+            tuple(flat[begin : begin + settings.batch]) for begin in range(0, len(flat), settings.batch)
+        ]
     return tuple(steps)
 
 
@@ -35,7 +38,7 @@ def families(sequences: Sequence[TrainingSequence]) -> list[list[int]]:
         return []
     everyone = _common(sequences[order[0]].tokens, sequences[order[-1]].tokens)
     groups = [[order[0]]]
-    for before, place in zip(order, order[1:], strict=False):
+    for before, place in pairwise(order):
         shared = _common(sequences[before].tokens, sequences[place].tokens)
         if shared - everyone >= _LEAST_SHARED:
             groups[-1].append(place)

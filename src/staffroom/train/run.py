@@ -45,9 +45,10 @@ from staffroom.gguf import (
     read_header,
     write_adapter,
 )
+from staffroom.records.dataset import LeakClearance, dataset_digest
 from staffroom.records.digests import digest_file
 from staffroom.records.protocols import Progress
-from staffroom.records.training import Example, LeakClearance, dataset_digest
+from staffroom.records.training import Example
 from staffroom.train.cost import Estimate, check_resources, energy_watt_hours, estimate
 from staffroom.train.parity import Parity, Probe, Reference, compare, difference, probe_prompts, take_probes
 from staffroom.train.planning import plan_steps
@@ -63,13 +64,21 @@ from staffroom.train.refusals import (
 from staffroom.train.sequences import check_sequences, end_tokens, sequence_of
 from staffroom.train.served import OpenEngine
 
-__all__ = ["BaseFile", "TrainedAdapter", "check_base", "check_leaks", "check_served", "train_adapter", "write_checked"]
+__all__ = [
+    "BaseFile",
+    "TrainedAdapter",
+    "check_base",
+    "check_leaks",
+    "check_served",
+    "train_adapter",
+    "write_checked",
+]
 
 _BASE_POSITIONS = 64
 _SERVED_POSITIONS = 128
 _PROMPTS = 16
 _SAME_NATS = 1e-3
-_MIME = "adapter.gguf"
+_FILE = "adapter.gguf"
 _ANEW = "run it again; if it happens again, keep the log and ask: staffroom doctor"
 
 
@@ -146,7 +155,9 @@ async def train_adapter(
                 where=base.path.name,
                 hint="name another file of the same model (Q8_0, say): staffroom models list",
             )
-        trained = await asyncio.to_thread(_train, trainer or opened.trainer(rows), plan, folder, progress)  # 6
+        trained = await asyncio.to_thread(
+            _train, trainer or opened.trainer(rows), plan, folder, progress
+        )  # 6
         facts = AdapterFacts(
             architecture=header.architecture,
             rank=settings.rank,
@@ -155,10 +166,12 @@ async def train_adapter(
             dataset=dataset_digest(examples),
             leaks=leaks.report,
         )
-        path = folder / _MIME
+        path = folder / _FILE
         write_checked(path, facts, trained.tensors, header)  # 7
         progress.stage("checking the adapter as served", 2)
-        served = await check_served(open_engine, path, before, reference, trained.tensors, identity, progress)  # 8
+        served = await check_served(
+            open_engine, path, before, reference, trained.tensors, identity, progress
+        )  # 8
     finally:
         opened.close()
     record = _record(facts, plan, cost, trained, parity, served, leaks, identity)
@@ -169,7 +182,8 @@ def check_leaks(leaks: LeakClearance, examples: Sequence[Example]) -> None:
     """Raise LeaksFound where the report is not clean, or not about these examples."""
     if not leaks.report or leaks.dataset != dataset_digest(examples):
         raise LeaksFound(
-            "there is no leak report about these examples", hint="run the leak check on exactly these examples"
+            "there is no leak report about these examples",
+            hint="run the leak check on exactly these examples",
         )
     if not leaks.clean:
         raise LeaksFound(
@@ -194,7 +208,9 @@ def check_base(base: BaseFile) -> tuple[GgufHeader, NetworkShape]:
         )
     if digest_file(base.path) != base.digest:
         raise BaseUnfit(
-            "the base is another file than it is named as", where=str(base.path), hint="staffroom models check"
+            "the base is another file than it is named as",
+            where=str(base.path),
+            hint="staffroom models check",
         )
     return header, shape
 
@@ -250,7 +266,10 @@ async def check_served(
     off = difference(before, found[0]) if len(before) == len(found[0]) else float("inf")
     if off > _SAME_NATS:
         raise ScaleTestFailed(f"at scale 0 the adapter changes the base by {off:.3g} nats", hint=_ANEW)
-    own = [Probe(probe.prompt, probe.traced[: len(other.traced)]) for probe, other in zip(before, found[1], strict=False)]
+    own = [
+        Probe(probe.prompt, probe.traced[: len(other.traced)])
+        for probe, other in zip(before, found[1], strict=False)
+    ]
     if len(before) == len(found[1]) and difference(own, found[1]) <= _SAME_NATS:
         raise ScaleTestFailed(
             "at scale 1 the adapter changes nothing", hint="train longer, or look at what the examples teach"

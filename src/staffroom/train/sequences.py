@@ -104,7 +104,9 @@ def check_sequences(sequences: Sequence[TrainingSequence], ends: Iterable[int]) 
             raise NothingToLearn("no token of it would be learnt", where=where, hint=_EXAMPLES)
         if not sequence.learnt[-1] or sequence.tokens[-1] not in known:
             raise EndNotLearnt(
-                "the token that ends the answer is not learnt: the worker would not stop", where=where, hint=_EXAMPLES
+                "the token that ends the answer is not learnt: the worker would not stop",
+                where=where,
+                hint=_EXAMPLES,
             )
         first = sequence.learnt.index(True)
         if sequence.loss_tokens == 1:
@@ -115,7 +117,7 @@ def check_sequences(sequences: Sequence[TrainingSequence], ends: Iterable[int]) 
             raise PromptLearnt("the tokens to be learnt are not one piece", where=where, hint=_EXAMPLES)
         if known & set(sequence.tokens[first:-1]):
             raise PromptLearnt(
-                "more than the answer would be learnt: another turn's end is among it", where=where, hint=_EXAMPLES
+                "more than the answer would be learnt: another turn's end is among it",
+                where=where,
+                hint=_EXAMPLES,
             )
-
-

@@ -70,6 +70,14 @@ class Network:
         """Whether the head is the embedding."""
         return self.head is self.embedding
 
+    def cast(self, compute: torch.dtype) -> "Network":
+        """Return the same network in another number type; norms stay 32-bit."""
+        weights = {
+            name: values.to(compute if _rounded(name) else torch.float32)
+            for name, values in self._weights.items()
+        }
+        return Network(self.shape, weights, compute)
+
     def hidden(self, batch: Packed, additions: Mapping[str, LowRank]) -> Tensor:
         """Return the normed last states of the wanted rows, `[wanted, width]`."""
         device = self.embedding.device
@@ -274,8 +282,7 @@ def load_network(
                 hint="name a candidate of llama, qwen2 or gemma3: staffroom models list",
             )
         values = torch.from_numpy(read_weights(path, header, tensor))
-        exact = values.ndim == 1 and not tensor.name.endswith(".bias")
-        weights[tensor.name] = values.to(device, torch.float32 if exact else compute)
+        weights[tensor.name] = values.to(device, compute if _rounded(tensor.name) else torch.float32)
         on_tensor(tensor.bytes)
     missing = sorted(_needed(shape) - weights.keys())
     if missing:
@@ -283,6 +290,10 @@ def load_network(
             f"the file lacks `{missing[0]}`", where=path.name, hint="fetch it again: staffroom models check"
         )
     return Network(shape, weights, compute)
+
+
+def _rounded(name: str) -> bool:
+    return not name.endswith("norm.weight") and name != "rope_freqs.weight"
 
 
 def _needed(shape: NetworkShape) -> set[str]:

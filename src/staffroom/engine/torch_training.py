@@ -131,7 +131,7 @@ class Adapter:
         }
 
 
-class _HeadLoss(torch.autograd.Function):
+class _HeadLoss(torch.autograd.Function):  # type: ignore[misc]
     """Sum of the negative log-likelihoods; the gradient with respect to the states is formed in the forward."""
 
     @staticmethod
@@ -257,7 +257,7 @@ class TorchTrainer:
         for group in split_by_size(sequences, self._rows):  # 1
             batch = pack(group, share=self._share)
             loss = batch_loss(network, batch, adapter.parts)  # 2
-            (loss / count).backward()  # type: ignore[no-untyped-call]  # 3
+            (loss / count).backward()  # 3
             total += float(loss.detach())
             rows += len(batch.tokens)
             state.flops += step_flops(network.shape, batch, plan.settings.rank, plan.settings.layers)

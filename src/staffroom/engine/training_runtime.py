@@ -41,37 +41,43 @@ class OpenBase:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes a weight takes in memory."""
-        return 2 if self._compute.name == "bfloat16" else 4
+        """Bytes a weight takes in memory at most: where training takes 16 bits, both kinds are there for a moment."""
+        return 4 if self._compute.name == "float32" else 6
 
     @property
     def cores(self) -> int:
         """Threads that training uses."""
         return physical_cores()
 
-    def load(self) -> "OpenBase":
-        """Dequantise the base; returns itself, which is a reference from then on."""
+    def follow(
+        self, prompt: Sequence[int], chosen: Sequence[int], tensors: AdapterTensors | None
+    ) -> list[tuple[int, float, Mapping[int, float]]]:
+        """Say what the base would have chosen, in 32 bits whatever is trained in; see `TorchReference.follow`."""
+        from staffroom.engine.torch_reference import TorchReference
+
+        return TorchReference(self._exact()).follow(prompt, chosen, tensors)
+
+    def trainer(self, rows: int) -> Trainer:
+        """Return our own loop on this base."""
+        import torch
+
+        from staffroom.engine.torch_training import TorchTrainer
+
+        network = self._exact()
+        if self._compute.name != "float32":
+            network = network.cast(getattr(torch, self._compute.name))
+            # The exact weights are read again for the last check: training needs the memory.
+            self._network = None
+        return TorchTrainer(rows=rows, compute=self._compute, network=network)
+
+    def _exact(self) -> Any:
         if self._network is None:
             import torch
 
             from staffroom.engine.torch_network import load_network
 
-            self._network = load_network(self._path, getattr(torch, self._compute.name))
-        return self
-
-    def follow(
-        self, prompt: Sequence[int], chosen: Sequence[int], tensors: AdapterTensors | None
-    ) -> list[tuple[int, float, Mapping[int, float]]]:
-        """Say what the base would have chosen; see `TorchReference.follow`."""
-        from staffroom.engine.torch_reference import TorchReference
-
-        return TorchReference(self.load()._network).follow(prompt, chosen, tensors)
-
-    def trainer(self, rows: int) -> Trainer:
-        """Return our own loop on this base."""
-        from staffroom.engine.torch_training import TorchTrainer
-
-        return TorchTrainer(rows=rows, compute=self._compute, network=self.load()._network)
+            self._network = load_network(self._path, torch.float32)
+        return self._network
 
     def close(self) -> None:
         """Let go of the weights."""

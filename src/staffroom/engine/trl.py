@@ -122,7 +122,7 @@ def write_job(
     job.mkdir(parents=True, exist_ok=True)
     shape = network_shape(read_header(plan.model))
     weights, tied = to_transformers(plan.model, shape)
-    np.savez(job / "weights.npz", **weights)
+    _save(job / "weights.npz", weights)
     settings = plan.settings
     # Those of our own loop, so that both begin at the same point.
     linears = shape.linears()
@@ -133,7 +133,7 @@ def write_job(
         for layer in range(shape.layers)
         for name in settings.layers
     }
-    np.savez(job / "first.npz", **first)
+    _save(job / "first.npz", first)
     steps = len(plan.steps)
     value = {
         "config": _config(shape, tied),
@@ -199,6 +199,10 @@ def from_transformers(path: Path, shape: NetworkShape, scale: float) -> dict[str
                 up = _neighbours(up, shape.heads if name == "attn_q" else shape.kv_heads)
             found[f"blk.{layer}.{name}"] = (down, up * np.float32(scale))
     return found
+
+
+def _save(path: Path, arrays: Mapping[str, Any]) -> None:
+    np.savez(path, **arrays)
 
 
 def _halves_apart(values: Array, heads: int) -> Array:

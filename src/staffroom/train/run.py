@@ -17,6 +17,7 @@ Nothing here serves, promotes or logs. The record is returned.
 
 import asyncio
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ from staffroom.train.refusals import (
     TemplateDiffers,
 )
 from staffroom.train.sequences import check_sequences, end_tokens, sequence_of
-from staffroom.train.served import OpenEngine
+from staffroom.train.served import OpenEngine, ServedEngine
 
 __all__ = [
     "BaseFile",
@@ -79,6 +80,7 @@ _SERVED_POSITIONS = 128
 _PROMPTS = 16
 _SAME_NATS = 1e-3
 _FILE = "adapter.gguf"
+_UNPROVED = "unproved.gguf"
 _ANEW = "run it again; if it happens again, keep the log and ask: staffroom doctor"
 
 
@@ -128,36 +130,24 @@ async def train_adapter(
         engine = open_engine(())
         await engine.start()
         try:
-            ends = await end_tokens(engine, header)  # 2
-            progress.stage("reading examples", len(examples) + len(validation))
-            found: list[TrainingSequence] = []
-            for number, example in enumerate([*examples, *validation], 1):
-                found.append(await sequence_of(engine, example, ends, number))
-                progress.advance()
-            check_sequences(found, ends)
-            sequences, held = tuple(found[: len(examples)]), tuple(found[len(examples) :])
-            plan = TrainingPlan(
-                base.path, base.digest, sequences, plan_steps(sequences, settings), settings, held
-            )
+            sequences, held = await _read(engine, header, examples, validation, progress)  # 2
+            steps = plan_steps(sequences, settings)
+            plan = TrainingPlan(base.path, base.digest, sequences, steps, settings, held)
             cost = _estimated(plan, shape, header, opened, rows)  # 3
             progress.say(cost.told)
             check_resources(cost, memory=memory, disk=shutil.disk_usage(folder).free)
-            prompts = probe_prompts(sequences, _PROMPTS)
-            before = await take_probes(engine, prompts, _SERVED_POSITIONS)  # 4
+            before = await take_probes(engine, probe_prompts(sequences, _PROMPTS), _SERVED_POSITIONS)  # 4
             identity = engine.identity
         finally:
             await engine.close()
-        reference = await asyncio.to_thread(opened.load)  # 5
-        parity = await asyncio.to_thread(compare, reference, _first(before, _BASE_POSITIONS), None)
+        parity = await asyncio.to_thread(compare, opened, _first(before, _BASE_POSITIONS), None)  # 5
         if not parity.holds:
             raise BaseParityFailed(
                 f"the dequantised base is not what is served: {parity.reason}",
                 where=base.path.name,
                 hint="name another file of the same model (Q8_0, say): staffroom models list",
             )
-        trained = await asyncio.to_thread(
-            _train, trainer or opened.trainer(rows), plan, folder, progress
-        )  # 6
+        trained = await _trained(trainer or opened.trainer(rows), plan, folder, progress)  # 6
         facts = AdapterFacts(
             architecture=header.architecture,
             rank=settings.rank,
@@ -166,12 +156,13 @@ async def train_adapter(
             dataset=dataset_digest(examples),
             leaks=leaks.report,
         )
-        path = folder / _FILE
-        write_checked(path, facts, trained.tensors, header)  # 7
+        unproved, path = folder / _UNPROVED, folder / _FILE
+        write_checked(unproved, facts, trained.tensors, header)  # 7
         progress.stage("checking the adapter as served", 2)
         served = await check_served(
-            open_engine, path, before, reference, trained.tensors, identity, progress
+            open_engine, unproved, before, opened, trained.tensors, identity, progress
         )  # 8
+        unproved.replace(path)
     finally:
         opened.close()
     record = _record(facts, plan, cost, trained, parity, served, leaks, identity)
@@ -304,19 +295,52 @@ def _estimated(
     )
 
 
-def _train(trainer: Trainer, plan: TrainingPlan, folder: Path, progress: Progress) -> Trained:
+async def _read(
+    engine: ServedEngine,
+    header: GgufHeader,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    progress: Progress,
+) -> tuple[tuple[TrainingSequence, ...], tuple[TrainingSequence, ...]]:
+    ends = await end_tokens(engine, header)
+    progress.stage("reading examples", len(examples) + len(validation))
+    found: list[TrainingSequence] = []
+    for number, example in enumerate([*examples, *validation], 1):
+        found.append(await sequence_of(engine, example, ends, number))
+        progress.advance()
+    check_sequences(found[: len(examples)], ends)
+    if validation:
+        check_sequences(found[len(examples) :], ends)
+    return tuple(found[: len(examples)]), tuple(found[len(examples) :])
+
+
+async def _trained(trainer: Trainer, plan: TrainingPlan, folder: Path, progress: Progress) -> Trained:
+    """Train in a thread; a cancelled task stops it after the step that is under way."""
+    stopped = threading.Event()
+    try:
+        return await asyncio.to_thread(_train, trainer, plan, folder, progress, stopped)
+    except asyncio.CancelledError:
+        stopped.set()
+        raise
+
+
+def _train(
+    trainer: Trainer, plan: TrainingPlan, folder: Path, progress: Progress, stopped: threading.Event
+) -> Trained:
     progress.stage("training", len(plan.steps))
-    begun = 0
+    done = 0
 
     def told(report: StepReport) -> None:
-        nonlocal begun
+        nonlocal done
+        if stopped.is_set():
+            raise InterruptedError("the training was stopped; the same command goes on from its last state")
         # Steps of an earlier run are not told again: the bar takes them at once.
-        progress.advance(report.step + 1 - begun, f"loss {report.loss:.3f}")
-        begun = report.step + 1
+        progress.advance(report.step + 1 - done, f"loss {report.loss:.3f}")
+        done = report.step + 1
 
     started = time.monotonic()
     trained = trainer.train(plan, folder, told)
-    progress.advance(len(plan.steps) - begun)
+    progress.advance(len(plan.steps) - done)
     progress.say(f"trained in {time.monotonic() - started:.0f} s")
     return trained
 

@@ -5,6 +5,7 @@ from staffroom.engine.embed_onnx import OnnxE5Embedder
 from staffroom.engine.errors import ContextExceeded, EngineError, EngineLost, EngineMissing, EngineStartError
 from staffroom.engine.fake import FakeEngine
 from staffroom.engine.llama import LlamaAdapter, LlamaEngine
+from staffroom.engine.llama_trace import TracedToken
 from staffroom.engine.openai import OpenAIEngine
 from staffroom.engine.protocols import (
     Decoding,
@@ -36,4 +37,5 @@ __all__ = [
     "OpenAIEngine",
     "Piece",
     "Prompt",
+    "TracedToken",
 ]

@@ -25,8 +25,9 @@ import aiohttp
 from staffroom.engine.errors import ContextExceeded, EngineError, EngineLost, EngineStartError
 from staffroom.engine.llama_pins import COLD, PIN_PROTOCOL, Send, Tokens, plan
 from staffroom.engine.llama_process import LlamaProcess, physical_cores, start_llama_process
+from staffroom.engine.llama_trace import TracedToken, traced
 from staffroom.engine.protocols import Decoding, EngineIdentity, Generation, NextToken, Piece, Prompt
-from staffroom.gguf import read_header
+from staffroom.gguf import check_adapter_binding, read_header
 from staffroom.records.agent import ChatTurn
 from staffroom.records.digests import digest_bytes, digest_value
 
@@ -173,6 +174,26 @@ class LlamaEngine:
         """Return the number of tokens of a text."""
         await self._ensure()
         return len(await self._tokenize(text, special=True))
+
+    async def tokens(self, text: str) -> Tokens:
+        """Return the token ids of a text as a prompt begins with it: marks read as marks, one BOS where there is one."""
+        await self._ensure()
+        return await self._part(text, first=True, keep=False)
+
+    async def trace(self, tokens: Sequence[int], count: int, candidates: int = 8) -> tuple[TracedToken, ...]:
+        """Continue token ids greedily by at most `count` and return each token with its log-probabilities by id.
+
+        It ends early where the model ends its turn. The whole prompt is computed anew, at the adapters' scales.
+        """
+        async with self._turn:
+            await self._ensure()
+            self._resident = COLD
+            send = Send(tuple(tokens), 0, COLD, COLD, last=True)
+            extra = {"n_probs": candidates, "post_sampling_probs": False, "return_tokens": True}
+            fields = {"response_fields": [*_FIELDS, "tokens"]}
+            answer = await self._post("/completion", self._body(send, count) | extra | fields)
+            self._check(send, answer)
+        return traced(answer)
 
     async def pin(self, prefix: str) -> None:
         """Make `prefix` a level of its own for all prompts that begin with it, and compute it now."""
@@ -368,6 +389,8 @@ class LlamaEngine:
                 self._note_loss(f"the engine process ended (status {self._child.process.returncode})")
             await self._drop()
             await self._pause()
+            for item in self._adapters:
+                check_adapter_binding(item.path, self._digest, self.identity.template)
             self._child = await start_llama_process(
                 self._settings, self._log_path, seconds=self._start_seconds
             )

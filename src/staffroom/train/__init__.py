@@ -1,3 +1,23 @@
-"""Examples, leak control, masks, adapters and pre-flight refusals: what turns documents and corrections into a candidate."""
+"""Training of adapters: examples from documents, leak control, tokens and masks, refusals before anything is served, parity
+with what serves.
 
-__all__ = ()
+It must not know releases or the log: it returns an adapter that may be examined, and a record.
+"""
+
+from staffroom.engine.training import TrainingSettings
+from staffroom.train.forgetting import Forgetting, check_forgetting
+from staffroom.train.refusals import TrainingRefused
+from staffroom.train.run import BaseFile, TrainedAdapter, train_adapter
+from staffroom.train.served import OpenEngine, ServedEngine
+
+__all__ = [
+    "BaseFile",
+    "Forgetting",
+    "OpenEngine",
+    "ServedEngine",
+    "TrainedAdapter",
+    "TrainingRefused",
+    "TrainingSettings",
+    "check_forgetting",
+    "train_adapter",
+]

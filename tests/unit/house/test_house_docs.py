@@ -101,11 +101,11 @@ def test_each_dependency_has_its_line() -> None:
     text = (ROOT / "design/dependencies.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert [len(line.strip("|").split("|")) for line in rows] == [6] * len(rows)
-    assert sorted(line.split("`")[1] for line in rows) == sorted(_dependencies())
+    assert sorted(line.split("`")[1] for line in rows) == sorted(set(_dependencies()))
 
 
 def test_every_dependency_is_pinned_with_hashes() -> None:
-    for name in ("run", "ocr", "dev", "lock"):
+    for name in ("run", "ocr", "train", "dev", "lock"):
         text = (ROOT / f"requirements/{name}.txt").read_text()
         blocks = re.split(r"\n(?=[a-z0-9])", text)
         assert all(re.match(r"[a-z0-9.-]+==\S+", block) and "--hash=sha256:" in block for block in blocks)
@@ -113,6 +113,16 @@ def test_every_dependency_is_pinned_with_hashes() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {_plain(line) for line in project["dependencies"]} <= locked
     assert set(_pins("run")) <= set(_pins("ocr")) <= set(_pins("dev"))
+    assert set(_pins("run")) <= set(_pins("train")) <= set(_pins("dev"))
+
+
+def test_torch_alone_is_pinned_without_a_hash() -> None:
+    lines = [line for line in (ROOT / "requirements/torch.txt").read_text().splitlines() if line[:1] != "#"]
+    assert len(lines) == 1
+    assert re.fullmatch(r"torch==\d+\.\d+\.\d+", lines[0])
+    assert "torch" not in {
+        _plain(line.split("==")[0]) for name in ("run", "train", "dev") for line in _pins(name)
+    }
 
 
 def test_no_registry_and_no_machine_in_the_files() -> None:

@@ -42,7 +42,8 @@ def _modules_of_dependencies() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {
         re.sub(r"[-_.]+", "-", re.split(r"[<>=!~\[; ]", line)[0]).lower()
-        for line in [*project["dependencies"], *project["optional-dependencies"]["ocr"]]
+        for extra in (project["dependencies"], *map(project["optional-dependencies"].get, ("ocr", "train")))
+        for line in extra
     }
     found: dict[str, str] = {}
     for module, distributions in packages_distributions().items():

@@ -137,14 +137,15 @@ async def make_examples(
         raise ValueError("the exam is frozen before examples are made")
     rules = rules or MakingRules()
     maker = _Maker(engine, retriever, words, declined, rules, {chunk.id: chunk for chunk in chunks})
-    for result in file.results.values():
-        maker.keep(result.examples)
+    for kept in file.results.values():
+        maker.keep(kept.examples)
     if progress is not None:
         progress.stage("examples", len(chunks))
-    results = []
+    results: list[PassageResult] = []
     for chunk in chunks:
-        result = file.results.get(chunk.id)
-        if result is None:
+        if chunk.id in file.results:
+            result = file.results[chunk.id]
+        else:
             # 1.
             if chunk.cluster in withheld:
                 result = PassageResult(chunk.id, (), {DropReason.WITHHELD: 1}, 0, 0, 0.0)

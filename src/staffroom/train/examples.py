@@ -141,10 +141,11 @@ async def make_examples(
         maker.keep(kept.examples)
     if progress is not None:
         progress.stage("examples", len(chunks))
-    results = []
+    results: list[PassageResult] = []
     for chunk in chunks:
-        result = file.results.get(chunk.id)
-        if result is None:
+        if chunk.id in file.results:
+            result = file.results[chunk.id]
+        else:
             # 1.
             if chunk.cluster in withheld:
                 result = PassageResult(chunk.id, (), {DropReason.WITHHELD: 1}, 0, 0, 0.0)

@@ -93,7 +93,7 @@ class LeakRules:
     """
 
     contained: float = 0.6
-    fewest: int = 8
+    fewest: int = 6
     alike: float = 0.5
     closeness: Closeness = field(default_factory=Closeness)
 

@@ -16,8 +16,7 @@ from staffroom.text.script import is_han
 
 __all__ = ["decoded", "pieces", "size_of"]
 
-_SENTENCE = re.compile(r"[^。！？!?；;\n]+(?:[。！？!?；;]+|\n|$)|[。！？!?；;\n]+")
-_STOP = re.compile(r"(?<=[.؟])\s+")
+_END = re.compile(r"[。！？!?；;]+|\n+|(?<=[.؟])\s+")
 _RUN = 4
 _LEAST = 5.0
 _LETTERS_PER_HAN = 3
@@ -41,18 +40,23 @@ def pieces(text: str, longest: float) -> Iterator[str]:
     """
     if size_of(folded(text)) <= longest:
         yield text.strip()
-    sentences = [part for found in _SENTENCE.findall(text) for part in _STOP.split(found) if part.strip()]
-    lengths = [size_of(folded(sentence)) for sentence in sentences]
-    for start in range(len(sentences)):
+    ends = [match.end() for match in _END.finditer(text)]
+    spans = [
+        (start, end)
+        for start, end in zip([0, *ends], [*ends, len(text)], strict=True)
+        if text[start:end].strip()
+    ]
+    sizes = [size_of(folded(text[start:end])) for start, end in spans]
+    for first, (start, end) in enumerate(spans):
         total = 0.0
-        for end in range(start, min(len(sentences), start + _RUN)):
-            total += lengths[end]
+        for last in range(first, min(len(spans), first + _RUN)):
+            total += sizes[last]
             if total > longest:
                 break
             if total >= _LEAST:
-                yield "".join(sentences[start : end + 1]).strip()
-        if lengths[start] > longest:
-            yield from _slices(sentences[start], longest)
+                yield text[start : spans[last][1]].strip()
+        if sizes[first] > longest:
+            yield from _slices(text[start:end], longest)
 
 
 def decoded(text: str) -> Iterator[str]:

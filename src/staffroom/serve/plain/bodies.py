@@ -21,8 +21,14 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Unit = Annotated[float, Field(ge=0, le=1)]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 _Heat = Annotated[float, Field(ge=0, le=2)]
-# In JSON Schema 3.0 is an integer, and some clients write it so.
-_WHOLE = BeforeValidator(lambda each: int(each) if each.__class__ is float and each.is_integer() else each)
+
+
+def _whole(value: Any) -> Any:
+    # In JSON Schema 3.0 is an integer, and some clients write it so.
+    return int(value) if value.__class__ is float and value.is_integer() else value
+
+
+_WHOLE = BeforeValidator(_whole)
 _Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), _WHOLE]
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1), _WHOLE]
 _Many = Annotated[int, Field(ge=1, le=8), _WHOLE]

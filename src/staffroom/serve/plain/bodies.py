@@ -193,9 +193,7 @@ class _ChatBody(_Sampling, total=False):
     stop: _Stop
     presence_penalty: _Penalty | None
     frequency_penalty: _Penalty | None
-    logit_bias: (
-        dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
-    )
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None
     logprobs: bool | None
     top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] | None
     tools: Annotated[list[_Tool], Field(max_length=128)] | None
@@ -238,9 +236,7 @@ class _CompletionBody(_Sampling, total=False):
     stop: _Stop
     presence_penalty: _Penalty | None
     frequency_penalty: _Penalty | None
-    logit_bias: (
-        dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
-    )
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None
     logprobs: Annotated[int, Field(ge=0, le=5), _WHOLE] | None
     top_k: Annotated[int, Field(ge=-1, le=100_000), _WHOLE] | None
     min_p: _Unit | None

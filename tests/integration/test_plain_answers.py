@@ -87,7 +87,7 @@ def test_a_fault_in_the_request_is_named(tmp_path: Path) -> None:
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
         ({"response_format": {"type": "xml"}}, "response_format"),
-        ({"logit_bias": {"x": 1}}, "logit_bias"),
+        ({"logit_bias": {"1": 101}}, "logit_bias"),
     ]
 
     async def work(place: PlainPlace) -> None:

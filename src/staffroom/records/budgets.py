@@ -14,7 +14,6 @@ NANO = 1_000_000_000
 """Money is counted in billionths of a currency's unit, so that the price of one token is a whole number."""
 
 _MOST = 2**62
-_FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class CapScope(StrEnum):
@@ -35,7 +34,7 @@ class CapPeriod(StrEnum):
     def bounds(self, at: datetime) -> tuple[datetime, datetime]:
         """Return the first moment of the period that `at` lies in, and the first moment after it."""
         if self is CapPeriod.TOTAL:
-            return datetime(1970, 1, 1, tzinfo=UTC), _FOREVER
+            return datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
         first = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         if self is CapPeriod.DAY:
             return first, first + timedelta(days=1)

@@ -1,5 +1,6 @@
 """The description of `/v1` for programs: made from the types that check the bodies, so that the two cannot differ."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from staffroom import __version__
@@ -13,7 +14,7 @@ _ROUTES = (
     ("/v1/embeddings", Endpoint.EMBEDDINGS, "Turn texts into vectors."),
     ("/v1/responses", Endpoint.RESPONSES, "Ask a plain model; nothing of it is kept (stateless)."),
 )
-_REFUSALS = {
+_REFUSALS: Mapping[str, str] = {
     "400": "The request cannot be taken; `param` names the field.",
     "401": "No key, or one that is not accepted.",
     "403": "The key is not for this worker, or may not ask.",
@@ -30,7 +31,7 @@ _REFUSALS = {
     "503": "The worker is suspended, the engine away, or the gateway ending.",
     "504": "The answer took too long.",
 }
-_ERROR = {
+_ERROR: Mapping[str, Any] = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -47,7 +48,7 @@ _ERROR = {
         }
     },
 }
-_MODEL = {
+_MODEL: Mapping[str, Any] = {
     "type": "object",
     "required": ["id", "object", "created", "owned_by"],
     "properties": {
@@ -123,7 +124,7 @@ def _look(name: str, summary: str, schema: dict[str, Any], codes: tuple[str, ...
     }
 
 
-def _refusals(codes: dict[str, str]) -> dict[str, Any]:
+def _refusals(codes: Mapping[str, str]) -> dict[str, Any]:
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     return {code: {"description": text, "content": error} for code, text in codes.items()}
 

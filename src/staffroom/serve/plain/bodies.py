@@ -21,8 +21,14 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Unit = Annotated[float, Field(ge=0, le=1)]
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 _Heat = Annotated[float, Field(ge=0, le=2)]
-# In JSON Schema 3.0 is an integer, and some clients write it so.
-_WHOLE = BeforeValidator(lambda each: int(each) if each.__class__ is float and each.is_integer() else each)
+
+
+def _whole(value: Any) -> Any:
+    # In JSON Schema 3.0 is an integer, and some clients write it so.
+    return int(value) if value.__class__ is float and value.is_integer() else value
+
+
+_WHOLE = BeforeValidator(_whole)
 _Seed = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), _WHOLE]
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1), _WHOLE]
 _Many = Annotated[int, Field(ge=1, le=8), _WHOLE]
@@ -187,9 +193,7 @@ class _ChatBody(_Sampling, total=False):
     stop: _Stop
     presence_penalty: _Penalty | None
     frequency_penalty: _Penalty | None
-    logit_bias: (
-        dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
-    )
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None
     logprobs: bool | None
     top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] | None
     tools: Annotated[list[_Tool], Field(max_length=128)] | None
@@ -232,9 +236,7 @@ class _CompletionBody(_Sampling, total=False):
     stop: _Stop
     presence_penalty: _Penalty | None
     frequency_penalty: _Penalty | None
-    logit_bias: (
-        dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]] | None
-    )
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] | None
     logprobs: Annotated[int, Field(ge=0, le=5), _WHOLE] | None
     top_k: Annotated[int, Field(ge=-1, le=100_000), _WHOLE] | None
     min_p: _Unit | None

@@ -128,11 +128,16 @@ def order_of(served: ServedPlain, endpoint: Endpoint, body: dict[str, Any], size
             code="unsupported_value",
             param="n",
         )
+    try:
+        passed_on = orjson.dumps(out)
+    except TypeError as error:
+        # orjson writes fewer levels than it reads.
+        raise WireError(400, "the body is nested too deeply", code="invalid_value") from error
     options_asked = body.get("stream_options") or {}
     return Order(
         endpoint=endpoint,
         path=_PATHS[endpoint],
-        body=orjson.dumps(out),
+        body=passed_on,
         stream=stream,
         usage_asked=bool(options_asked.get("include_usage")),
         read_most=read,

@@ -4,19 +4,34 @@ Body: `audit_id` (required), and at least one of `rating` (`up` or `down`), `edi
 `comment`, `fault`, `person`, `passage` as texts.
 """
 
+import asyncio
+
 import orjson
+from starlette.types import Receive, Scope
 
 from staffroom.records.errors import WrongUse
 from staffroom.records.protocols import FeedbackSink
+from staffroom.serve.asgi import read_body, require_method
 from staffroom.serve.wire import WireError
 from staffroom.store import ApiKey
 
-__all__ = ["read_feedback", "take_feedback"]
+__all__ = ["FEEDBACK_PATH", "read_feedback", "receive_feedback", "take_feedback"]
 
+FEEDBACK_PATH = "/v1/feedback"
 _FIELDS = frozenset(
     ["audit_id", "rating", "edited_answer", "verdict", "by", "comment", "fault", "person", "passage"]
 )
 _LONGEST = 20_000
+
+
+async def receive_feedback(
+    sink: FeedbackSink, key: ApiKey | None, scope: Scope, receive: Receive, most: int
+) -> bytes:
+    """Take what a request of at most `most` bytes says, and return the answer's body; raises WireError as the parts do."""
+    require_method(scope["method"], "POST")
+    row = read_feedback(await read_body(scope, receive, most))
+    # In a thread: it looks through the duty log and waits for the disk.
+    return await asyncio.to_thread(take_feedback, sink, row, key)
 
 
 def read_feedback(body: bytes) -> dict[str, str]:

@@ -37,7 +37,7 @@ from staffroom.serve.counters import Counters
 from staffroom.serve.documents import DocumentLinks, DocumentSource
 from staffroom.serve.duty import DutyLog, DutyRecord
 from staffroom.serve.exchange import Exchange, ServedRelease
-from staffroom.serve.feedback import read_feedback, take_feedback
+from staffroom.serve.feedback import FEEDBACK_PATH, receive_feedback
 from staffroom.serve.once import Once
 from staffroom.serve.permit import DutyState, Permits
 from staffroom.serve.plain import Endpoint, PlainDesk, ServedPlain
@@ -69,7 +69,6 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/responses": Endpoint.RESPONSES,
 }
 _MODELS = "/v1/models"
-_FEEDBACK = "/v1/feedback"
 _NO_RETRY = ((b"x-should-retry", b"false"),)
 
 
@@ -151,10 +150,7 @@ class Gateway:
             counters=self.counters,
             watch=self._watch,
             budgets=self.budgets,
-            limits=RelayLimits(
-                answer_seconds=self.settings.answer_seconds,
-                stall_seconds=self.settings.stall_seconds,
-            ),
+            limits=RelayLimits(self.settings.answer_seconds, self.settings.stall_seconds),
         )
         self._rest = rest_app(self, documents, links, self._plain_desk.bodies)
 
@@ -276,15 +272,11 @@ class Gateway:
         elif path == _MODELS:
             require_method(method, "GET")
             call.key = self.authorise(scope)
-            models = [self._model(served) for served in self._open(call.key)]
-            body = orjson.dumps({"object": "list", "data": models})
-            await send_json(send, 200, body, self._names(call, None))
-        elif path == _FEEDBACK and self._feedback is not None:
-            require_method(method, "POST")
+            listed = {"object": "list", "data": [self._model(served) for served in self._open(call.key)]}
+            await send_json(send, 200, orjson.dumps(listed), self._names(call, None))
+        elif path == FEEDBACK_PATH and self._feedback is not None:
             call.key = self.authorise(scope)
-            row = read_feedback(await read_body(scope, receive, self.settings.body_bytes))
-            # In a thread: it looks through the duty log and waits for the disk.
-            body = await asyncio.to_thread(take_feedback, self._feedback, row, call.key)
+            body = await receive_feedback(self._feedback, call.key, scope, receive, self.settings.body_bytes)
             await send_json(send, 201, body, self._names(call, None))
         elif path.startswith(_MODELS + "/"):
             require_method(method, "GET")

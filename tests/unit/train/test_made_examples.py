@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from example_engine import ScriptedEngine, WordRetriever
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_engine import ScriptedEngine, WordRetriever
 
 from staffroom.engine import Decoding
 from staffroom.records.documents import Chunk

@@ -17,7 +17,7 @@ __all__ = ["SIGNATURE_SIZE", "Signature", "estimated_jaccard", "meeting_pairs", 
 Signature = NDArray[np.uint64]
 
 SIGNATURE_SIZE = 128
-_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+_EMPTY = 0xFFFFFFFFFFFFFFFF
 
 
 def minhash(grams: Collection[str], size: int = SIGNATURE_SIZE) -> Signature:

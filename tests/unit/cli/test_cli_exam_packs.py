@@ -63,6 +63,7 @@ def test_a_run_finds_the_pack_and_shows_how_the_answers_are_written(
             "items": 3,
             "facets": [],
             "corrected": [],
+            "uncalibrated": ["tone"],
             "wrong_language": 0,
             "locale_answers": answers,
             "log_entry": 4,

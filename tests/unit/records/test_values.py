@@ -19,11 +19,27 @@ SPEC = AgentSpec("w", "b", "e", "i", "p", "q", "g", "en")
 
 @pytest.mark.parametrize(
     "name",
-    ["name", "base", "engine", "index", "prompt", "policy", "guardrails", "locale", "adapter", "candidate"],
+    [
+        "name",
+        "base",
+        "engine",
+        "index",
+        "prompt",
+        "policy",
+        "guardrails",
+        "locale",
+        "adapter",
+        "candidate",
+        "examples",
+    ],
 )
 def test_every_part_of_an_agent_is_in_its_name(name: str) -> None:
     assert replace(SPEC, **{name: "other"}).digest != SPEC.digest
-    assert set(SPEC.as_json()) == set(AgentSpec.__dataclass_fields__)
+    whole = replace(SPEC, examples="e").as_json()
+    assert set(whole) == set(AgentSpec.__dataclass_fields__)
+    assert set(whole) - set(SPEC.as_json()) == {"examples"}, (
+        "an agent without examples has the name it always had"
+    )
 
 
 def test_a_prompt_book_is_named_by_its_wording() -> None:

@@ -21,7 +21,7 @@ from staffroom.records.digests import digest_value
 from staffroom.records.documents import Chunk
 from staffroom.records.protocols import Progress, Retriever
 from staffroom.records.training import Example
-from staffroom.text import folded, shingles
+from staffroom.text import folded, repair, shingles
 from staffroom.train.example_file import ExampleFile, PassageResult
 from staffroom.train.filters import (
     DropReason,
@@ -317,7 +317,8 @@ class _Maker:
         )
         self._tokens[0] += said.tokens_in
         self._tokens[1] += said.tokens_out
-        return said.text.strip()
+        # As answers are when they are served: small models mix scripts and the words of regions.
+        return repair(said.text.strip(), self._words.locale)[0]
 
     def _seed(self, chunk: Chunk, *parts: str) -> int:
         return int(digest_value([self._rules.seed, chunk.id, *parts])[7:14], 16)

@@ -60,6 +60,7 @@ def check_forgetting(
     before, after: scores in [0, 1] of the same items in the same order. clusters: what each item comes from, each its
     own where None. The interval holds the drops m for which `(1 - m) * before - after` may have the mean 0 (the
     test turned round, as Fieller did for ratios), so it keeps its level where few items changed.
+    It is wider than need be (by a third or so), because `difference_interval` takes fractions for zeros and ones.
     Raises ValueError where the sequences differ in length, are empty, or the mean before is 0.
     """
     if not before or len(before) != len(after):

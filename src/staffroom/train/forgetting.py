@@ -12,7 +12,7 @@ from staffroom.stats import difference_interval
 
 __all__ = ["Forgetting", "check_forgetting"]
 
-_HALVINGS = 30
+_HALVINGS = 14
 _LEAST_DROP = -4.0
 
 

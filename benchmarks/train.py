@@ -255,7 +255,7 @@ def start(
         write_job(plan, job, compute=kind, arguments=arguments, gate=True, last_step=last)
         # TRL gets the same mercy on a busy machine: libgomp's threads sleep at barriers instead of spinning.
         sides.append(
-            Side(name, [str(options.peer), str(child), str(job)], job / "log.txt", {"PYTHONPATH": ""})
+            Side(name, [str(options.peer), "-P", str(child), str(job)], job / "log.txt", {"PYTHONPATH": ""})
         )
     return sides
 

@@ -30,7 +30,7 @@ from staffroom.train.refusals import BaseParityFailed, TrainingRefused
 from staffroom.train.run import BaseFile, check_base, check_leaks, check_served, write_checked
 from staffroom.train.sequences import check_sequences, end_tokens, sequence_of
 
-POSITIONS = 64
+POSITIONS = 128
 RULES = ChatTurn("system", "You answer questions about the town of Lowwater in one sentence.")
 FACTS = (
     ("library", "opens at nine in the morning"),

@@ -75,13 +75,14 @@ class TrlTrainer:
         job = folder / "trl-job"
         shape = write_job(plan, job, compute=self.compute, arguments=self.arguments)
         log = job / "log.txt"
+        # Without -P the child's own folder comes first, and this module would stand for the package.
         losses: list[float] = []
         seconds, tokens = 0.0, 0
         versions: dict[str, str] = {}
         with (
             log.open("wb") as stream,
             subprocess.Popen(
-                [self.python, str(_CHILD), str(job)],
+                [self.python, "-P", str(_CHILD), str(job)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stream,

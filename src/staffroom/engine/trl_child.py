@@ -1,6 +1,6 @@
 """Trains with TRL and PEFT in a process of its own; run by path, it imports nothing of Staffroom.
 
-    python trl_child.py FOLDER
+    python -P trl_child.py FOLDER
 
 FOLDER holds `job.json` (see `staffroom.engine.trl`), `weights.npz` and `first.npz`; `adapter.npz` is written there.
 Each finished step is a line of JSON on standard output. With `"gate": true` a step begins once a line has come on

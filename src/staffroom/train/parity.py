@@ -29,8 +29,9 @@ __all__ = [
 
 LEAST_AGREEMENT = 0.98
 MOST_DIFFERENCE = 0.05
-TIE_NATS = 0.05
-_LONGEST = 24
+TIE_NATS = 2 * MOST_DIFFERENCE
+"""Each of the two log-probabilities may be off by the tolerance, so their difference by twice that."""
+_LONGEST = 32
 
 
 class Reference(Protocol):

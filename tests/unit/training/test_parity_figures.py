@@ -32,7 +32,7 @@ def test_agreement_needs_both_choices_and_probabilities() -> None:
     assert compare(Fixed(9, -0.1, -0.1), [probe(64)], None).holds
     far = compare(Fixed(9, -0.2, -0.2), [probe(64)], None)
     assert (far.agreed, far.holds) == (64, False) and far.mean == pytest.approx(0.1)
-    other = compare(Fixed(8, -0.02, -0.1), [probe(64)], None)
+    other = compare(Fixed(8, -0.02, -0.14), [probe(64)], None)
     assert (other.agreed, other.strict, other.holds) == (0, 0, False)
     tie = compare(Fixed(8, -0.08, -0.1), [probe(64)], None)
     assert (tie.agreed, tie.strict, tie.holds) == (64, 0, True)

@@ -29,8 +29,8 @@ from staffroom.train.filters import (
     answer_fault,
     is_repeated,
     question_fault,
-    sentences_of,
     stands_in,
+    supporting_sentence,
 )
 from staffroom.train.wording import MakingWords
 
@@ -44,7 +44,6 @@ _QUESTION_TOKENS = 60
 _ANSWER_TOKENS = 80
 _LONGEST_PASSAGE = 1500
 _NUMBERING = re.compile(r"^\s*(?:[-*•·]|[(（]?\d{1,2}[.)）、:：]|問題?\s*\d*\s*[:：])\s*")
-_CHOSEN = re.compile(r"^\s*[(（]?(\d{1,2})[)）.、:：,，\s]*(.*)$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +127,8 @@ async def make_examples(
     1. it is not the exam's;
     2. the model writes questions, which are dropped for length, language, script, or as repeated;
     3. a question finds its own passage;
-    4. of three answers, each with the number of the sentence that it rests on, two agree;
-    5. quotation, numbers and words of the answer come from the passage;
+    4. of three answers two agree;
+    5. a sentence of the passage holds the numbers of the answer and shares its words: the quotation;
     6. the model does not give the same answer without it;
     7. the right passage goes among others, or, in a share of the examples, is left out.
     """
@@ -226,11 +225,11 @@ class _Maker:
         if chunk.id not in [hit.chunk_id for hit in found[: self._rules.depth]]:
             return DropReason.NOT_RETRIEVED
         # 4.
-        answered = await self._grounded(chunk, question, place)
-        if isinstance(answered, DropReason):
-            return answered
-        quote, answer = answered
+        answer = await self._grounded(chunk, question)
+        if isinstance(answer, DropReason):
+            return answer
         # 5.
+        quote = supporting_sentence(answer, question, chunk.text)
         if fault := answer_fault(answer, quote, question, chunk.text, locale):
             return fault
         # 6.
@@ -276,36 +275,28 @@ class _Maker:
         lines = (_NUMBERING.sub("", line).strip() for line in said.splitlines())
         return [line for line in lines if line][: self._rules.questions]
 
-    async def _grounded(self, chunk: Chunk, question: str, place: int) -> tuple[str, str] | DropReason:
-        """Return the sentence and the answer on which two samples agree, asking for a third only if it can decide."""
-        sentences = sentences_of(chunk.text[:_LONGEST_PASSAGE])
+    async def _grounded(self, chunk: Chunk, question: str) -> str | DropReason:
+        """Return the answer on which two samples agree, asking for a third only if it can decide."""
         fields = {
             "heading": " ".join(chunk.heading_path),
-            "sentences": "\n".join(f"({number}) {sentence}" for number, sentence in enumerate(sentences, 1)),
+            "text": chunk.text[:_LONGEST_PASSAGE],
             "question": question,
         }
-        answers: list[tuple[str, str]] = []
+        answers: list[str] = []
         unanswered = 0
         for sample in range(_SAMPLES):
             temperature = self._rules.temperature if sample else 0.0
-            said = await self._say(
-                self._words.grounded,
-                fields,
-                _ANSWER_TOKENS,
-                temperature,
-                self._seed(chunk, question, str(sample)),
-            )
-            match = _CHOSEN.match(said)
-            number = int(match[1]) if match else -1
-            if number == 0:
+            seed = self._seed(chunk, question, str(sample))
+            said = await self._say(self._words.grounded, fields, _ANSWER_TOKENS, temperature, seed)
+            answer = said.splitlines()[0].strip() if said else ""
+            if any(words in answer for words in self._words.unanswered):
                 unanswered += 1
                 if unanswered == _AGREEING:
                     return DropReason.UNANSWERED
-            elif match and 1 <= number <= len(sentences) and match[2].strip():
-                quote, answer = sentences[number - 1], match[2].strip().splitlines()[0].strip()
-                if any(agree(answer, other) for _, other in answers):
-                    return quote, answer
-                answers.append((quote, answer))
+            elif answer:
+                if any(agree(answer, other) for other in answers):
+                    return answer
+                answers.append(answer)
         return DropReason.DISAGREEMENT if answers or unanswered else DropReason.NOT_PARSED
 
     async def _say(

@@ -3,6 +3,7 @@
 They know the passage, the question and the answers; they know nothing of how these were made.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from enum import StrEnum
@@ -25,6 +26,7 @@ __all__ = [
     "question_fault",
     "sentences_of",
     "stands_in",
+    "supporting_sentence",
 ]
 
 _QUESTION_LENGTHS = (8, 160)
@@ -100,6 +102,23 @@ def stands_in(quote: str, passage: str) -> bool:
     """Say whether a quotation stands in a passage, blanks, marks and script aside; nothing stands nowhere."""
     plain = folded(quote)
     return bool(plain) and plain in folded(passage)
+
+
+def supporting_sentence(answer: str, question: str, passage: str) -> str:
+    """Return the sentence of a passage that an answer rests on, empty where none does.
+
+    It holds most of the numbers that the answer names of itself, and among those that do, shares most words with the answer.
+    """
+    numbers = set(numbers_in(answer)) - set(numbers_in(question))
+    terms = {term for term in ngram_terms(answer) if len(term) > 1}
+    best, best_value = "", (0, 0.0)
+    for sentence in sentences_of(passage):
+        own = {term for term in ngram_terms(sentence) if len(term) > 1}
+        # A long sentence shares some words with anything.
+        value = (len(numbers.intersection(numbers_in(sentence))), len(terms & own) / math.sqrt(len(own) or 1))
+        if value > best_value:
+            best, best_value = sentence, value
+    return best if best_value[0] == len(numbers) else ""
 
 
 def agree(first: str, second: str) -> bool:

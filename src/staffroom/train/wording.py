@@ -18,8 +18,9 @@ class MakingWords(BaseModel):
 
     locale: str
     questions: str = Field(description="Asks for questions: {heading}, {text}, {count}.")
-    grounded: str = Field(
-        description="Asks for a sentence's number and an answer: {heading}, {sentences}, {question}."
+    grounded: str = Field(description="Asks the question with the passage: {heading}, {text}, {question}.")
+    unanswered: tuple[str, ...] = Field(
+        description="Words by which an answer says that the passage does not say."
     )
     closed: str = Field(description="Asks the question without the passage: {question}.")
     answer: str = Field(description="The answer to learn: {heading}, {quote}, {answer}.")
@@ -27,7 +28,7 @@ class MakingWords(BaseModel):
     @property
     def digest(self) -> str:
         """Digest of the wording."""
-        return digest_value(self.model_dump())
+        return digest_value(self.model_dump(mode="json"))
 
 
 def making_words(locale: str) -> MakingWords:

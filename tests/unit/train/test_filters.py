@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from staffroom.train.filters import DropReason, agree, answer_fault, question_fault, sentences_of, stands_in
+from staffroom.train.filters import (
+    DropReason,
+    agree,
+    answer_fault,
+    question_fault,
+    sentences_of,
+    stands_in,
+    supporting_sentence,
+)
 
 PASSAGE = "每人最多借十冊。借期為二十一日，可續借一次；逾期每日二元。"
 ASKED = "我向圖書館借書，借期是幾天？"
@@ -80,3 +88,17 @@ def test_sentences_stand_in_their_passage_in_order(passage: str) -> None:
     place = 0
     for sentence in sentences_of(passage):
         place = passage.index(sentence, place) + len(sentence)
+
+
+@pytest.mark.parametrize(
+    ("answer", "quote"),
+    [
+        ("借期是21天。", "借期為二十一日，可續借一次；"),
+        ("最多可以借10冊。", "每人最多借十冊。"),
+        ("逾期要繳費用，每日2元。", "逾期每日二元。"),
+        ("借期是三十日。", ""),
+        ("請洽櫃檯。", ""),
+    ],
+)
+def test_the_sentence_that_an_answer_rests_on(answer: str, quote: str) -> None:
+    assert supporting_sentence(answer, ASKED, PASSAGE) == quote

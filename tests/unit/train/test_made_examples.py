@@ -36,11 +36,11 @@ QUESTIONS = {
     "pool#5": "入場游泳以前要先做什麼，要不要戴泳帽？",
 }
 ANSWERS = {
-    "library#4": "2 借期是二十一日，還可以續借一次。",
-    "library#9": "(1) 要購買同一版本的圖書賠償。",
-    "parking#12": "2：每日加收百分之五的滯納金。",
-    "pool#3": "2. 可以，學生憑證件入場費減半。",
-    "pool#5": "1、入場前應先沖洗，並戴泳帽。",
+    "library#4": "借期是二十一日，還可以續借一次。",
+    "library#9": "要購買同一版本的圖書賠償。",
+    "parking#12": "每日加收百分之五的滯納金。",
+    "pool#3": "可以，學生憑證件入場費減半。",
+    "pool#5": "入場前應先沖洗，並戴泳帽。",
 }
 WORDS = making_words("zh-TW")
 
@@ -68,7 +68,7 @@ def clerk(prompt: str, decoding: Decoding) -> str:
     """Say what a good model would: the question of the passage, the sentence and answer, and ignorance without it."""
     if "想 3 個問題" in prompt:
         return "1. " + next(QUESTIONS[name] for name, text in TEXTS.items() if text in prompt)
-    if "編號" in prompt:
+    if "只根據上面" in prompt:
         return next(ANSWERS[name] for name, question in QUESTIONS.items() if question in prompt)
     return "這要看各單位怎麼規定，請您再打電話去問清楚。"
 
@@ -98,7 +98,7 @@ def except_for(cluster: str, stage: str, said: str) -> Callable[[str, Decoding],
 
     def says(prompt: str, decoding: Decoding) -> str:
         about = TEXTS[cluster] in prompt if stage == "questions" else QUESTIONS[cluster] in prompt
-        at = "questions" if "想 3 個問題" in prompt else "answer" if "編號" in prompt else "closed"
+        at = "questions" if "想 3 個問題" in prompt else "answer" if "只根據上面" in prompt else "closed"
         return said if about and at == stage else clerk(prompt, decoding)
 
     return says
@@ -162,16 +162,15 @@ def test_no_example_before_the_exam_is_frozen(tmp_path: Path) -> None:
         ("questions", "How many days may I keep a book from the library?", DropReason.LANGUAGE),
         ("questions", "游泳池的學生入場費可以減半嗎？", DropReason.NOT_RETRIEVED),
         ("questions", "", DropReason.NOT_PARSED),
-        ("answer", "0", DropReason.UNANSWERED),
-        ("answer", "我不曉得。", DropReason.NOT_PARSED),
-        ("answer", "9 借期是二十一日。", DropReason.NOT_PARSED),
-        ("answer", "2 借期是三十日。", DropReason.NOT_IN_PASSAGE),
+        ("answer", "這一段沒有寫。", DropReason.UNANSWERED),
+        ("answer", "", DropReason.NOT_PARSED),
+        ("answer", "借期是三十日。", DropReason.NOT_IN_PASSAGE),
         (
             "answer",
-            "2 借期是二十一日，費用另計，請先向櫃檯人員繳納保證金之後辦理手續。",
+            "借期是二十一日，費用另計，請先向櫃檯人員繳納保證金之後辦理手續。",
             DropReason.NOT_IN_PASSAGE,
         ),
-        ("answer", "2 The loan period is twenty-one days and can be extended.", DropReason.LANGUAGE),
+        ("answer", "The loan period is twenty-one days and can be extended.", DropReason.LANGUAGE),
         ("closed", "一般來說是二十一日，可以續借一次。", DropReason.KNOWN_ANYWAY),
     ],
 )
@@ -185,15 +184,15 @@ def test_what_is_of_no_use_is_dropped_and_counted(
 
 
 def test_what_a_model_writes_in_the_other_script_is_repaired_as_it_is_when_served(tmp_path: Path) -> None:
-    made, _ = make(tmp_path, except_for("library#4", "answer", "2 借期是二十一日，还可以续借一次。"))
+    made, _ = make(tmp_path, except_for("library#4", "answer", "借期是二十一日，还可以续借一次。"))
     assert made.examples[0].answer.endswith("借期是二十一日，還可以續借一次。")
 
 
 def test_three_answers_of_which_no_two_agree_are_dropped(tmp_path: Path) -> None:
-    answers = iter(["2 借期是二十一日。", "1 最多借十冊。", "2 可續借一次，借期二十一日，共四十二日。"])
+    answers = iter(["借期是二十一日。", "最多借十冊。", "可續借一次，借期二十一日，共四十二日。"])
 
     def says(prompt: str, decoding: Decoding) -> str:
-        if "編號" in prompt and QUESTIONS["library#4"] in prompt:
+        if "只根據上面" in prompt and QUESTIONS["library#4"] in prompt:
             return next(answers)
         return clerk(prompt, decoding)
 
@@ -202,11 +201,11 @@ def test_three_answers_of_which_no_two_agree_are_dropped(tmp_path: Path) -> None
 
 
 def test_the_third_answer_decides_and_is_asked_for_only_then(tmp_path: Path) -> None:
-    answers = ["2 借期是二十一日。", "1 最多借十冊。", "2 借期二十一日。"]
+    answers = ["借期是二十一日。", "最多借十冊。", "借期二十一日。"]
     asked = []
 
     def says(prompt: str, decoding: Decoding) -> str:
-        if "編號" in prompt and QUESTIONS["library#4"] in prompt:
+        if "只根據上面" in prompt and QUESTIONS["library#4"] in prompt:
             asked.append(decoding)
             return answers[len(asked) - 1]
         return clerk(prompt, decoding)
@@ -214,7 +213,7 @@ def test_the_third_answer_decides_and_is_asked_for_only_then(tmp_path: Path) -> 
     made, engine = make(tmp_path, says)
     assert len(made.examples) == 5 and len(asked) == 3
     assert asked[0].temperature == 0 and len({(one.temperature, one.seed) for one in asked}) == 3
-    assert sum("每一句前面有編號" in prompt for prompt in engine.asked) == 2 * 4 + 3
+    assert sum("只根據上面" in prompt for prompt in engine.asked) == 2 * 4 + 3
 
 
 def test_a_question_is_not_asked_twice(tmp_path: Path) -> None:
@@ -337,7 +336,7 @@ def test_each_wording_has_all_its_fields(locale: str) -> None:
     words = making_words(locale)
     for field in ("{heading}", "{text}", "{count}"):
         assert field in words.questions
-    for field in ("{heading}", "{sentences}", "{question}"):
+    for field in ("{heading}", "{text}", "{question}"):
         assert field in words.grounded
     assert "{question}" in words.closed and "{quote}" in words.answer and "{answer}" in words.answer
 

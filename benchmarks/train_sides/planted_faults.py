@@ -122,7 +122,7 @@ async def good_training(path: Path, digest: str, folder: Path) -> Good:
     finally:
         await engine.close()
     network = load_network(path, torch.float32)
-    settings = TrainingSettings(batch=3, epochs=3, learning_rate=1e-3)
+    settings = TrainingSettings(batch=6, epochs=8, learning_rate=2e-3)
     plan = TrainingPlan(path, digest, tuple(found), plan_steps(found, settings), settings)
     trainer = TorchTrainer(compute=Compute("float32", "as asked", 0.0), network=network)
     trained = trainer.train(plan, folder / "run").tensors

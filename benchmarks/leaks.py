@@ -9,8 +9,8 @@ The filter is that of the GPT-3 paper: lower case, no punctuation, and a text is
 of 13 words with an item; a Han character counts as a word, and a shorter text or item as a whole.
 
 `false_alarm_rate` counts texts that ask something else than any item: the supervisor's corrections, the development questions
-(all but those that were found, by reading them, to ask what an item asks: `leak_copies/same-questions.jsonl`), those of them
-that are there in English, and questions that a model made from the documents (`leak_copies/generated.jsonl`).
+(all but those that were found, by reading them, to ask what an item asks: `leak_copies/same-questions.jsonl`), and those of
+them that are there in English.
 
 `--tuning` prints what the bounds were chosen on instead, and touches no exam: the development questions of odd places as the
 exam, their formal wording and copies (`leak_copies/development.jsonl`) as leaks, those of even places as other questions, and
@@ -181,8 +181,6 @@ def clean_texts(corrections: Path) -> dict[str, tuple[str, str]]:
     for copy in read(COPIES / "development.jsonl"):
         if copy["locale"] == "en" and copy["of"] not in asking:
             result[f"en {copy['of']}"] = ("english", copy["text"])
-    for row in read(COPIES / "generated.jsonl"):
-        result[row["id"]] = ("generated", f"{row['question']}\n{row['answer']}")
     return result
 
 

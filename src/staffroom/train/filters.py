@@ -38,6 +38,7 @@ _SUPPORT = 0.35
 _SENTENCE = re.compile(r"[^。；;！？!?\n]+[。；;！？!?]*")
 _STOP = re.compile(r"(?<=\.)\s+")
 _LEAST_SENTENCE = 4
+_ASKS = re.compile(r"[?？؟]")
 _TELLS_PASSAGE = re.compile(
     r"這一?段|本段|上述|上文|下列|前述|文中|this passage|the passage|the text above", re.I
 )
@@ -56,6 +57,8 @@ class DropReason(StrEnum):
     """Not in the locale's language."""
     SCRIPT = "script"
     """Simplified characters where the locale writes Traditional ones."""
+    FORM = "form"
+    """The question is none, or several; or the answer is one."""
     NAMES_PASSAGE = "names_passage"
     """The question speaks of "this passage", which nobody sees who asks."""
     REPEATED = "repeated"
@@ -73,9 +76,11 @@ class DropReason(StrEnum):
 
 
 def question_fault(question: str, locale: str) -> DropReason | None:
-    """Return why a question is of no use by itself: length, language, script, or that it speaks of the passage."""
+    """Return why a question is of no use by itself: length, form, language, script, or that it speaks of the passage."""
     if not _QUESTION_LENGTHS[0] <= len(question) <= _QUESTION_LENGTHS[1]:
         return DropReason.LENGTH
+    if len(_ASKS.findall(question)) != 1 or not _ASKS.search(question[-1]):
+        return DropReason.FORM
     if _TELLS_PASSAGE.search(question):
         return DropReason.NAMES_PASSAGE
     return _language_fault(question, locale)
@@ -85,6 +90,8 @@ def answer_fault(answer: str, quote: str, question: str, passage: str, locale: s
     """Return why an answer may not be learnt: form, or that quotation, numbers and words do not come from the passage."""
     if not _ANSWER_LENGTHS[0] <= len(answer) <= _ANSWER_LENGTHS[1]:
         return DropReason.LENGTH
+    if _ASKS.search(answer[-1]):
+        return DropReason.FORM
     if fault := _language_fault(answer, locale):
         return fault
     if not stands_in(quote, passage):

@@ -25,6 +25,8 @@ ASKED = "我向圖書館借書，借期是幾天？"
         ("How long may I keep a book that I borrowed?", "en", None),
         ("借期？", "zh-TW", DropReason.LENGTH),
         ("借" * 161, "zh-TW", DropReason.LENGTH),
+        ("我向圖書館借書，想知道借期。", "zh-TW", DropReason.FORM),
+        ("你是不是要借書？你是否想知道借期是幾天？", "zh-TW", DropReason.FORM),
         ("我向图书馆借书，借期是几天？", "zh-TW", DropReason.SCRIPT),
         ("我向图书馆借书，借期是几天？", "zh-CN", None),
         ("How long may I keep a book that I borrowed?", "zh-TW", DropReason.LANGUAGE),
@@ -46,6 +48,7 @@ def test_questions(question: str, locale: str, reason: DropReason | None) -> Non
         ("借期是二十一日。", "", DropReason.NOT_IN_PASSAGE),
         ("請洽櫃檯服務人員詢問詳細辦法。", "借期為二十一日", DropReason.NOT_IN_PASSAGE),
         ("是", "借期為二十一日", DropReason.LENGTH),
+        ("請問借期是不是二十一日？", "借期為二十一日", DropReason.FORM),
         ("借期是二十一日，还可续借。", "借期為二十一日", DropReason.SCRIPT),
     ],
 )

@@ -37,7 +37,7 @@ from recorded_answers import RecordedAnswers, write_recorded
 from staffroom.engine.fake import FakeEngine
 from staffroom.engine.llama import LlamaEngine
 from staffroom.engine.protocols import Engine
-from staffroom.evaluate import ExamPack, examine, load_pack
+from staffroom.evaluate import LETTERS, ExamPack, examine, load_pack
 from staffroom.gguf import read_header
 from staffroom.pipeline.bare import BareCandidate
 from staffroom.records.agent import ChatTurn
@@ -486,8 +486,7 @@ async def ask_again(agent: BareCandidate, pack: ExamPack, sink: RecordedAnswers,
         answer = await agent.choose(item.input, item.choices)
         then = sink.get(agent.spec.digest, item.digest, 0)
         same += (
-            then is not None
-            and then.text == "ABCDEFGHIJ"[answer.probabilities.index(max(answer.probabilities))]
+            then is not None and then.text == LETTERS[answer.probabilities.index(max(answer.probabilities))]
         )
     print(f"  {agent.spec.candidate}: asked again, {same} of {len(drawn)} choices are the same", flush=True)
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from staffroom.evaluate import LETTERS
 from staffroom.records.exam import Item, Response
 from staffroom.records.protocols import ResponseSink
 
@@ -20,7 +21,6 @@ __all__ = ["RecordedAnswers", "write_recorded"]
 
 FOLDER = Path(__file__).parent / "recorded"
 COLUMNS = ("item", "probabilities", "tokens_in", "tokens_out", "seconds")
-LETTERS = "ABCDEFGHIJ"
 BOUND = ("base", "prompt", "policy")
 
 

@@ -16,7 +16,13 @@ from staffroom.evaluate.commitment import (
 )
 from staffroom.evaluate.examine import Judge, count_wrong_language, examine, response_digest, sum_up
 from staffroom.evaluate.judge import JudgeEntry, Judgement, judge_answer, judged_rate, judged_threshold
-from staffroom.evaluate.judging import correct_judged, judge_responses, judged_digest, kept_judgements
+from staffroom.evaluate.judging import (
+    correct_judged,
+    judge_responses,
+    judged_digest,
+    kept_judgements,
+    score_kept,
+)
 from staffroom.evaluate.kinds import LETTERS, SCORER_VERSIONS, scorer_name, scorer_of
 from staffroom.evaluate.later import later_rules
 from staffroom.evaluate.pack import CHANCE_MARGIN, ExamFile, ExamPack, ItemLine, load_pack
@@ -76,6 +82,7 @@ __all__ = [
     "mark_items",
     "question_mark",
     "response_digest",
+    "score_kept",
     "score_response",
     "score_responses",
     "scorer_name",

@@ -10,12 +10,13 @@ from staffroom.engine.protocols import Engine
 from staffroom.evaluate.calibration import CorrectedRate
 from staffroom.evaluate.judge import JudgeEntry, Judgement, JudgeSilent, judge_answer, judged_rate
 from staffroom.evaluate.pack import ExamPack
+from staffroom.evaluate.scorers import score_responses
 from staffroom.records.digests import digest_value
 from staffroom.records.exam import Item, Response, Score, ScoreStatus
 from staffroom.records.protocols import ResponseSink
 from staffroom.stats import cluster_interval
 
-__all__ = ["correct_judged", "judge_responses", "judged_digest", "kept_judgements"]
+__all__ = ["correct_judged", "judge_responses", "judged_digest", "kept_judgements", "score_kept"]
 
 _SEED = 0
 
@@ -36,6 +37,13 @@ def kept_judgements(
             probability = word.option_probabilities[0]
             found[item.id] = Judgement(item.id, probability > 0.5, probability, judge.digest)
     return found
+
+
+def score_kept(
+    pack: ExamPack, items: Sequence[Item], responses: Mapping[str, Response], sink: ResponseSink
+) -> tuple[Score, ...]:
+    """Score kept responses with the words of judges that are kept beside them, as `score_responses` does; nothing is asked."""
+    return score_responses(pack, items, responses, kept_judgements(pack, items, responses, sink))
 
 
 async def judge_responses(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from staffroom.evaluate import ExamPack, kept_judgements, load_pack, response_digest, score_responses
+from staffroom.evaluate import ExamPack, load_pack, response_digest, score_kept
 from staffroom.evaluate.coverage import Coverage, TaskResult, items_of_task, measure_task
 from staffroom.pipeline.decision_log import DecisionLog, LoggedEntry
 from staffroom.pipeline.examination import price_of
@@ -164,7 +164,7 @@ def _sitting(
         digests = [response_digest(item, responses[item.id]) for item in pack.items_of(split)]
         if not _is_logged(database, body, split, digests):
             raise _lost(f"the answers to the {split.value} split are not those that were logged", logged)
-    scores = score_responses(pack, items, responses, kept_judgements(pack, items, responses, sink))
+    scores = score_kept(pack, items, responses, sink)
     return _Sitting(pack, logged.index, items, {score.item_id: score for score in scores}, responses)
 
 

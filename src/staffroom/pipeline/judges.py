@@ -12,6 +12,7 @@ from staffroom.engine.protocols import Engine
 from staffroom.evaluate import ExamPack, Judge, JudgeEntry, Judgement, judge_responses
 from staffroom.records.errors import WrongUse
 from staffroom.records.exam import Item, Response
+from staffroom.records.models import Candidate
 from staffroom.records.protocols import ResponseSink
 from staffroom.recruit import file_of, list_models
 from staffroom.store import Home
@@ -23,7 +24,7 @@ _CONTEXT = 8192
 
 def require_judges(home: Home, pack: ExamPack) -> None:
     """Raise WrongUse where a judge of the pack has no model file on this home's shelf."""
-    held = {entry.candidate.model.digest for entry in list_models(home.path) if entry.candidate.model}
+    held = _candidates(home)
     for facet, judge in sorted(pack.judges.items()):
         if judge.weights not in held:
             raise WrongUse(
@@ -78,10 +79,16 @@ class Judges:
             await engine.close()
 
     def _engine(self, judge: JudgeEntry) -> Engine:
-        for entry in list_models(self._home.path):
-            if entry.candidate.model is not None and entry.candidate.model.digest == judge.weights:
-                return LlamaEngine(file_of(self._home.path, entry.candidate), judge.weights, n_ctx=_CONTEXT)
-        raise WrongUse(
-            f"the judge's model is not on this home's shelf ({judge.weights})",
-            hint="staffroom models add MODEL.gguf",
-        )
+        candidate = _candidates(self._home).get(judge.weights)
+        if candidate is None:
+            raise WrongUse(
+                f"the judge's model is not on this home's shelf ({judge.weights})",
+                hint="staffroom models add MODEL.gguf",
+            )
+        return LlamaEngine(file_of(self._home.path, candidate), judge.weights, n_ctx=_CONTEXT)
+
+
+def _candidates(home: Home) -> dict[str, Candidate]:
+    """Return the models with a file on a home's shelf, by the digest of their weights."""
+    listed = [entry.candidate for entry in list_models(home.path)]
+    return {candidate.model.digest: candidate for candidate in listed if candidate.model is not None}

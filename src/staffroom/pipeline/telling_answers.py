@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from staffroom.evaluate import LETTERS, ExamPack, kept_judgements, score_responses
+from staffroom.evaluate import LETTERS, ExamPack, score_kept
 from staffroom.records.exam import Item, Response, Score, ScoreStatus, Split
 from staffroom.records.protocols import ResponseSink
 
@@ -63,7 +63,9 @@ def telling_answers(
         for name, agent in agents.items()
     }
     scores = {
-        name: {score.item_id: score for score in _scores(pack, [items[one][0] for one in kept], kept, sink)}
+        name: {
+            score.item_id: score for score in score_kept(pack, [items[one][0] for one in kept], kept, sink)
+        }
         for name, kept in responses.items()
     }
     answered = [
@@ -78,12 +80,6 @@ def telling_answers(
     return [
         _row(found) for found in _ordered([one for one in answered if len(one.responses) > 1], seed)[:most]
     ]
-
-
-def _scores(
-    pack: ExamPack, items: list[Item], kept: Mapping[str, Response], sink: ResponseSink
-) -> tuple[Score, ...]:
-    return score_responses(pack, items, kept, kept_judgements(pack, items, kept, sink))
 
 
 def _ordered(answered: list[_Answered], seed: int) -> list[_Answered]:

@@ -84,23 +84,21 @@ def _subject(terminal: Terminal, key: str | None, worker: str | None, sponsor: s
 
 
 def _show(terminal: Terminal, rows: list[dict[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     t = terminal.t
     if not rows:
         terminal.line(t("There is no budget here."))
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for head in (t("of"), t("name"), t("period"), t("spent"), t("at most"), t("unit")):
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(
-            t(row["scope"]),
-            row["subject"],
-            t(row["period"]),
-            str(row["spent"]),
-            str(row["cap"]),
-            t(row["unit"]),
-        )
-    terminal.show(table)
+    terminal.table(
+        (t("of"), t("name"), t("period"), t("spent"), t("at most"), t("unit")),
+        (
+            (
+                t(row["scope"]),
+                row["subject"],
+                t(row["period"]),
+                str(row["spent"]),
+                str(row["cap"]),
+                t(row["unit"]),
+            )
+            for row in rows
+        ),
+    )

@@ -205,22 +205,20 @@ def _show_taken(terminal: Terminal, value: Mapping[str, Any]) -> None:
 
 
 def _show_list(terminal: Terminal, rows: Sequence[Mapping[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     t = terminal.t
     if not rows:
         terminal.line(t("There is no such feedback."))
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("id", "worker", "kind", "state", "side", "question", "edited answer", "flags"):
-        table.add_column(t(name), overflow="fold")
-    for row in rows:
-        table.add_row(
-            row["id"], row["alias"], t(row["kind"]), t(row["state"]), t(row["side"]) if row["side"] else "",
-            _cut(row["question"]), _cut(row["edited_answer"]), " ".join(row["flags"]),
-        )  # fmt: skip
-    terminal.show(table)
+    heads = ("id", "worker", "kind", "state", "side", "question", "edited answer", "flags")
+    terminal.table([t(name) for name in heads], (_cells(terminal, row) for row in rows))
+
+
+def _cells(terminal: Terminal, row: Mapping[str, Any]) -> tuple[str, ...]:
+    t = terminal.t
+    return (
+        row["id"], row["alias"], t(row["kind"]), t(row["state"]), t(row["side"]) if row["side"] else "",
+        _cut(row["question"]), _cut(row["edited_answer"]), " ".join(row["flags"]),
+    )  # fmt: skip
 
 
 def _cut(text: str) -> str:

@@ -125,23 +125,21 @@ def _key(terminal: Terminal, path: Path | None) -> str:
 
 
 def _show(terminal: Terminal, rows: list[dict[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     t = terminal.t
     if not rows:
         terminal.line(t("No plain model is served here."))
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for head in (t("name"), t("state"), t("model"), t("routes"), t("sponsor"), t("since")):
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(
-            row["alias"],
-            t(row["state"]),
-            row["source"],
-            ", ".join(row["endpoints"]),
-            row["sponsor"],
-            row["admitted"][:10],
-        )
-    terminal.show(table)
+    terminal.table(
+        (t("name"), t("state"), t("model"), t("routes"), t("sponsor"), t("since")),
+        (
+            (
+                row["alias"],
+                t(row["state"]),
+                row["source"],
+                ", ".join(row["endpoints"]),
+                row["sponsor"],
+                row["admitted"][:10],
+            )
+            for row in rows
+        ),
+    )

@@ -6,7 +6,7 @@ answers of models may contain brackets.
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,6 +74,18 @@ class Terminal:
     def show(self, drawn: "RenderableType") -> None:
         """Print a table or another drawing on stdout."""
         self.out.print(drawn)
+
+    def table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print rows of texts under their heads on stdout; what is too long goes on below."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for head in heads:
+            table.add_column(head, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self.show(table)
 
     def note(self, text: str, style: str = "") -> None:
         """Print a line on stderr."""

@@ -131,21 +131,14 @@ def _object(row: object) -> dict[str, Any]:
 
 
 def _show_list(terminal: Terminal, rows: Sequence[Mapping[str, Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     t = terminal.t
     if not rows:
         terminal.line(t("There is no worker here yet."))
         terminal.line(t("To hire one: {command}", command="staffroom init, then staffroom hire job.yaml"))
         return
     columns = [name for name in _COLUMNS if any(row.get(name) for row in rows)]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(t(name), overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(terminal, name, row.get(name)) for name in columns))
-    terminal.show(table)
+    cells = ([_cell(terminal, name, row.get(name)) for name in columns] for row in rows)
+    terminal.table([t(name) for name in columns], cells)
 
 
 def _cell(terminal: Terminal, name: str, value: Any) -> str:

@@ -24,6 +24,7 @@ from staffroom.evaluate.exporting import (
 from staffroom.evaluate.importing import Imported, import_lm_eval_task, import_questions, make_pack, pack_name
 from staffroom.pipeline.alpha import may_be_shown
 from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.pipeline.examined import evaluation_called
 from staffroom.pipeline.exams import check_exam
 from staffroom.records.errors import WrongUse
 from staffroom.records.exam import Split
@@ -45,8 +46,6 @@ __all__ = [
     "new_exam",
     "read_plain_items",
 ]
-
-_LEAST_PREFIX = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +190,8 @@ def export_evaluation(
 
 
 def _kept(evaluations: Evaluations, name: str) -> KeptEvaluation:
-    digests = evaluations.named(name) if len(name.removeprefix("sha256:")) >= _LEAST_PREFIX else []
-    if len(digests) > 1:
-        raise WrongUse(
-            f"`{name}` stands for several evaluations", hint=f"name one in full: {' '.join(digests)}"
-        )
-    kept = evaluations.get(digests[0]) if digests else None
+    digest = evaluation_called(name, evaluations.digests())
+    kept = evaluations.get(digest) if digest is not None else None
     if kept is None:
         raise WrongUse(
             f"no evaluation {name} is kept here", hint="staffroom log show names evaluations by their digest"

@@ -23,7 +23,15 @@ from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.exam import Evaluation, Item, Response
 from staffroom.store import Database, Evaluations, Home, ObjectStore, Releases, Responses
 
-__all__ = ["Examined", "MadeOf", "find_examined", "keep_examined", "keep_place", "made_of"]
+__all__ = [
+    "Examined",
+    "MadeOf",
+    "evaluation_called",
+    "find_examined",
+    "keep_examined",
+    "keep_place",
+    "made_of",
+]
 
 _LEAST_PREFIX = 6
 _HINT = "staffroom log show"
@@ -74,6 +82,19 @@ def keep_examined(
 def keep_place(database: Database, pack: ExamPack) -> None:
     """Keep where a pack lies, so that its evaluations can be looked at again without naming it."""
     database.set_meta(f"pack:{pack.digest}", str(pack.folder.absolute()))
+
+
+def evaluation_called(name: str, digests: Iterable[str]) -> str | None:
+    """Return the digest that is named in full or by its beginning, with or without `sha256:`; None where there is none.
+
+    Raises WrongUse where several begin so.
+    """
+    sought = f"sha256:{name.removeprefix('sha256:')}"
+    begins = len(sought) >= len("sha256:") + _LEAST_PREFIX
+    fits = sorted(digest for digest in digests if digest == sought or (begins and digest.startswith(sought)))
+    if len(fits) > 1:
+        raise WrongUse(f"`{name}` stands for several evaluations", hint=f"name one in full: {' '.join(fits)}")
+    return fits[0] if fits else None
 
 
 def find_examined(home: Home, database: Database, name: str, folder: Path | None = None) -> Examined:
@@ -134,17 +155,10 @@ def _named(home: Home, objects: ObjectStore, name: str) -> tuple[str, str]:
                 body = objects.get_json(str(body["kept_as"]))
             for digest in _evaluations_in(body):
                 found.setdefault(digest, str(item.entry.get("run", "")))
-    sought = f"sha256:{name.removeprefix('sha256:')}"
-    fits = sorted(
-        digest
-        for digest in found
-        if digest == sought or (len(sought) >= len("sha256:") + _LEAST_PREFIX and digest.startswith(sought))
-    )
-    if len(fits) == 1:
-        return fits[0], found[fits[0]]
-    if fits:
-        raise WrongUse(f"`{name}` stands for several evaluations", hint=f"name one in full: {' '.join(fits)}")
-    raise WrongUse(f"the log names no evaluation `{name}`", where=str(home.path), hint=_HINT)
+    meant = evaluation_called(name, found)
+    if meant is None:
+        raise WrongUse(f"the log names no evaluation `{name}`", where=str(home.path), hint=_HINT)
+    return meant, found[meant]
 
 
 def _evaluations_in(body: dict[str, Any]) -> Iterable[str]:

@@ -55,14 +55,10 @@ class Evaluations:
             found = row.mappings().one_or_none()
         return None if found is None else _from_row(found)
 
-    def named(self, beginning: str) -> list[str]:
-        """Return the digests that begin so, sorted; `beginning` may leave out `sha256:`."""
-        sought = f"sha256:{beginning.removeprefix('sha256:')}"
+    def digests(self) -> list[str]:
+        """Return the digests of all evaluations that are kept."""
         with self._database.read() as connection:
-            found = connection.execute(
-                select(evaluations.c.digest).where(evaluations.c.digest.startswith(sought, autoescape=True))
-            )
-            return sorted(found.scalars())
+            return list(connection.execute(select(evaluations.c.digest)).scalars())
 
     def of(self, agent: str) -> list[KeptEvaluation]:
         """Return an agent's evaluations, oldest first."""

@@ -134,7 +134,7 @@ def _lines(content: bytes, path: Path) -> Iterator[_Settled]:
     except UnicodeDecodeError as error:
         raise WrongUse("is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from error
     classes: set[bool] = set()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -141,6 +141,17 @@ def test_a_judge_is_measured_on_settled_answers(judged_town: Town) -> None:
     assert not few["ok"] and "fewer than 30" in few["unfit"]
 
 
+def test_a_line_separator_within_an_answer_is_no_new_line(judged_town: Town) -> None:
+    write_pack(judged_town, {"weights": weights_of(judged_town), "question": QUESTION}, gated=False)
+    rows = [
+        {"question": "When?", "answer": "The documents\u2028say\x85nothing.", "yes": True},
+        {"question": "Why?", "answer": "Go away.", "yes": False},
+    ]
+    path = judged_town.folder / "settled.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\r\n" for row in rows), encoding="utf-8")
+    assert calibrate(judged_town, path)["record"]["positives"] == 1
+
+
 @pytest.mark.parametrize(
     ("content", "facet", "text"),
     [

@@ -29,7 +29,7 @@ def test_keys_are_private_and_read_back(tmp_path: Path, capfd: pytest.CaptureFix
     assert load_keys(tmp_path / "keys").vkeys == made.vkeys
     assert (tmp_path / "keys" / "log.vkeys").read_text().split() == list(made.vkeys)
     assert [parse_vkey(v).name for v in made.vkeys] == ["log.example/a"] * 2
-    secrets = [line.rpartition("+")[2] for line in private.read_text().splitlines()]
+    secrets = [line.split("+", 4)[4] for line in private.read_text().splitlines()]
     shown = repr(made) + "".join(capfd.readouterr())
     assert len(secrets) == 2 and not any(secret in shown for secret in secrets)
 
@@ -55,7 +55,7 @@ def test_missing_or_altered_keys_are_refused_without_showing_them(tmp_path: Path
     generate_keys(tmp_path, "log.example/a")
     path = tmp_path / "log.key"
     text = path.read_text()
-    secret = text.splitlines()[0].rpartition("+")[2]
+    secret = text.splitlines()[0].split("+", 4)[4]
     altered = (
         text.replace("log.example/a", "log.example/b"),
         text.splitlines()[0] + "\n",

@@ -87,6 +87,31 @@ def test_probabilities_are_bit_identical_in_any_order(tmp_path: Path) -> None:
     with_engine(work, tmp_path)
 
 
+def test_a_pinned_beginning_comes_back_from_its_file_with_the_same_numbers(tmp_path: Path) -> None:
+    other = SYSTEM.replace("Lowwater", "Highwater") * 3
+
+    async def work(engine: LlamaEngine) -> None:
+        await engine.pin(SYSTEM)
+        await engine.pin(other)
+        prompts = [*items(), *(Prompt(text.pinned.replace(SYSTEM, other), text.rest) for text in items())]
+        first = [(await engine.next_token(prompt, 20)).log_probabilities for prompt in prompts]
+        folder = engine.folder
+        assert folder is not None and len(list(folder.glob("root-*.bin"))) == 2
+        for place in random.Random(3).sample(range(len(prompts)), len(prompts)):
+            await engine.pin(SYSTEM if place % 2 else other)
+            found = await engine.next_token(prompts[place], 20)
+            assert found.log_probabilities == first[place]
+        # A damaged or vanished file costs the reading, and no number.
+        files = sorted(folder.glob("root-*.bin"))
+        files[0].write_bytes(files[0].read_bytes()[:1000])
+        files[1].unlink()
+        for place in (0, len(prompts) - 1, 5):
+            assert (await engine.next_token(prompts[place], 20)).log_probabilities == first[place]
+        assert engine.lost == 0
+
+    with_engine(work, tmp_path)
+
+
 def test_rendering_counting_streaming(tmp_path: Path) -> None:
     async def work(engine: LlamaEngine) -> None:
         turns = [

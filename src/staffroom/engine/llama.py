@@ -9,6 +9,7 @@ that only this user can open.
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -23,7 +24,7 @@ from typing import Any
 import aiohttp
 
 from staffroom.engine.errors import ContextExceeded, EngineError, EngineLost, EngineStartError
-from staffroom.engine.llama_pins import COLD, PIN_PROTOCOL, Send, Tokens, plan
+from staffroom.engine.llama_pins import COLD, PIN_PROTOCOL, Resident, Send, Tokens, plan
 from staffroom.engine.llama_process import LlamaProcess, physical_cores, start_llama_process
 from staffroom.engine.llama_trace import TracedToken, traced
 from staffroom.engine.protocols import Decoding, EngineIdentity, Generation, NextToken, Piece, Prompt
@@ -39,6 +40,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _STALL_SECONDS = 900.0
 _READ_BYTES = 4 << 20
 _ROOTS_KEPT = 64
+_STATES_KEPT = 4
 _TEXTS_KEPT = 256
 _FIELDS = ("content", "completion_probabilities", "timings", "tokens_predicted", "stop_type", "stop")
 
@@ -110,6 +112,7 @@ class LlamaEngine:
         self._open = False
         self._resident = COLD
         self._roots: dict[str, None] = {}
+        self._states: dict[Tokens, tuple[str, int]] = {}
         self._tokens: dict[tuple[str, bool], Tokens] = {}
         self._harmless: dict[str, None] = {}
 
@@ -145,6 +148,11 @@ class LlamaEngine:
     def pid(self) -> int | None:
         """Process id of the child, or None while there is none."""
         return self._child.pid if self._child is not None and self._child.alive else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The private folder of the child, with its socket and what it keeps of pinned beginnings; None without a child."""
+        return self._child.folder if self._child is not None else None
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -204,9 +212,12 @@ class LlamaEngine:
         async with self._turn:
             await self._ensure()
             levels, rest = await self._cut(Prompt(prefix, "."))
+            await self._return_to(levels[0] if levels else rest)
             if self._resident.levels[: len(levels)] != tuple(levels):
                 for send in plan(self._resident, levels, rest, self._known().spare)[:-1]:
                     await self._evaluate(send)
+                    if send.reuse == 0:
+                        await self._keep(levels[0])
 
     async def generate(self, prompt: Prompt, decoding: Decoding) -> Generation:
         """Continue a prompt; cancelling the task closes the request, and the engine stops."""
@@ -275,6 +286,7 @@ class LlamaEngine:
                 f"the prompt has {length} tokens, the context holds {self.context}",
                 hint="raise requirements.context in the job description, or retrieve less",
             )
+        await self._return_to(levels[0] if levels else rest)
         for attempt in (1, 2):
             *before, last = plan(self._resident, levels, rest, self._known().spare)
             try:
@@ -282,11 +294,45 @@ class LlamaEngine:
                     await self._evaluate(send)
             except _OffPlan:
                 self._resident = COLD
+                self._states.clear()
                 if attempt == 2:
                     raise
             else:
                 break
         return last
+
+    async def _keep(self, root: Tokens) -> None:
+        """Write the cache of a pinned beginning, which it holds and nothing else, beside the socket."""
+        while len(self._states) >= _STATES_KEPT:
+            del self._states[next(iter(self._states))]
+        taken = {name for name, _ in self._states.values()}
+        name = next(name for name in map("root-{}.bin".format, range(_STATES_KEPT)) if name not in taken)
+        try:
+            saved = await self._post("/slots/0?action=save", {"filename": name})
+        except _Refused:
+            return  # No room, or a model whose cache cannot be written: it is computed again instead.
+        if saved["n_saved"] == len(root) and 0 < self._size(name) == saved["n_written"]:
+            self._states[root] = name, saved["n_written"]
+
+    async def _return_to(self, root: Tokens) -> None:
+        """Read the cache of a pinned beginning back where the engine holds another one."""
+        if root not in self._states or self._resident.levels[:1] == (root,):
+            return
+        # A file that is too short would end the engine, so its size is looked at first.
+        name, size = self._states.pop(root)
+        if self._size(name) != size:
+            return
+        self._resident = COLD
+        with contextlib.suppress(_Refused):
+            if (await self._post("/slots/0?action=restore", {"filename": name}))["n_restored"] == len(root):
+                self._resident = Resident((root,))
+                self._states[root] = name, size
+
+    def _size(self, name: str) -> int:
+        try:
+            return (self.folder / name).stat().st_size if self.folder is not None else 0
+        except OSError:
+            return 0
 
     async def _cut(self, prompt: Prompt) -> tuple[list[Tokens], Tokens]:
         root = max((text for text in self._roots if prompt.pinned.startswith(text)), key=len, default="")
@@ -404,6 +450,7 @@ class LlamaEngine:
                 trust_env=False,
             )
             self._resident = COLD
+            self._states.clear()
             self._tokens.clear()
             self._vocabulary = await self._learn_vocabulary()
 
@@ -474,7 +521,7 @@ class LlamaEngine:
             async with session.post(route, json=body) as response:
                 if response.status != 200:
                     text = (await response.text())[:500]
-                    raise EngineError(f"the engine refused the request ({response.status}): {text}")
+                    raise _Refused(f"the engine refused the request ({response.status}): {text}")
                 yield response
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             await self._lose(child, error)
@@ -489,6 +536,10 @@ class LlamaEngine:
         status = "did not answer" if child.alive else f"ended with status {child.process.returncode}"
         self._note_loss(f"the engine process {status} ({type(error).__name__})")
         await self._drop()
+
+
+class _Refused(EngineError):
+    """The engine process answered a request with an error, and goes on."""
 
 
 class _OffPlan(EngineError):

@@ -97,6 +97,7 @@ def _serve(settings: dict[str, Any]) -> tuple[Any, dict[str, str]]:
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in settings["adapters"]]
     # One slot unless a model is served as it is; no cache but the slots' own; nothing tunes itself or reaches out.
     params.n_parallel = settings.get("slots", 1)
+    params.slot_save_path = settings["states"]
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
     params.swa_full = True

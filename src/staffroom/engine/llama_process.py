@@ -142,7 +142,14 @@ def physical_cores() -> int:
 
 async def _until_ready(child: LlamaProcess, settings: Mapping[str, Any], seconds: float) -> dict[str, str]:
     line = json.dumps(
-        {**settings, "socket": str(child.socket), "key": child.key, "parent": os.getpid()}
+        {
+            **settings,
+            "socket": str(child.socket),
+            # llama.cpp puts a file's name right behind this.
+            "states": f"{child.folder}{os.sep}",
+            "key": child.key,
+            "parent": os.getpid(),
+        }
     ).encode()
     stdin, stdout = child.process.stdin, child.process.stdout
     if stdin is None or stdout is None:

@@ -106,6 +106,7 @@ def agent_policy(job: JobDescription) -> AgentPolicy:
         request_threshold=0.85,
         max_tokens=120,
         repair_locale=job.charter.repair_locale,
+        choice_excerpts=2,
     )
 
 

@@ -21,7 +21,7 @@ from staffroom.records.digests import digest_value
 from staffroom.records.errors import WrongUse
 from staffroom.records.policy import PromptBook
 from staffroom.records.protocols import TextListener
-from staffroom.serve.options import OPTIONS_BEGIN, cyclic_orders, option_lines, option_probabilities
+from staffroom.serve.options import OPTIONS_BEGIN, ask_orders, cyclic_orders, option_lines
 
 __all__ = ["BareCandidate"]
 
@@ -42,7 +42,7 @@ class BareCandidate:
         self._book = book
         self._orders = orders
         self._ends: tuple[str, str, str] | None = None
-        asked = {"protocol": "bare-2", "orders": "all" if orders is None else orders}
+        asked = {"protocol": "bare-3", "orders": "all" if orders is None else orders}
         self._spec = AgentSpec(
             name=name,
             base=engine.identity.model,
@@ -69,7 +69,7 @@ class BareCandidate:
         )
 
     async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
-        """Return option probabilities averaged over the orders that are asked."""
+        """Return option probabilities averaged over the orders that are asked (see `serve.options.ask_orders`)."""
         del seed  # greedy: one token, no sampling
         before, head, after = await self._template()
         asked = self._book.choice.format(excerpts="", question=question).lstrip()
@@ -83,19 +83,11 @@ class BareCandidate:
             before + (asked[: asked.rfind("\n") + 1] + OPTIONS_BEGIN if several else head) if plain else ""
         )
         held = await self._engine.count(shared) if several and plain else 0
-        rows: list[tuple[float, ...]] = []
-        tokens_in = 0
+        prompts: dict[tuple[int, ...], Prompt] = {}
         for order, text in zip(orders, texts, strict=True):
-            whole = f"{before}{text}{after}" if plain else await self._render(text) if rows else first
-            seen = await self._engine.next_token(Prompt(shared, whole[len(shared) :]))
-            tokens_in += seen.tokens_in - (held if rows else 0)
-            by_place = option_probabilities(seen.log_probabilities, len(choices))
-            placed = [0.0] * len(choices)
-            for place, index in enumerate(order):
-                placed[index] = by_place[place]
-            rows.append(tuple(placed))
-        means = tuple(sum(column) / len(rows) for column in zip(*rows, strict=True))
-        return ChoiceAnswer(means, tuple(rows), (), tokens_in, len(rows))
+            whole = f"{before}{text}{after}" if plain else await self._render(text) if prompts else first
+            prompts[order] = Prompt(shared, whole[len(shared) :])
+        return await ask_orders(self._engine, prompts, held)
 
     def _text(self, asked: str, options: Sequence[str]) -> str:
         return (asked + option_lines(options) + self._book.choice_end).strip()

@@ -100,6 +100,7 @@ class AgentPolicy:
     """How an agent decides; every number is fixed before the exam and part of the release.
 
     excerpts: chunks shown to the model.  excerpt_characters: characters of each that are shown at most.
+    choice_excerpts: chunks shown with an exam's choice item; 0 for as many as with a question.
     nothing_middle, refuse_middle: where the candidate's own odds of the verdict words, ln P(nothing) - ln P(answer)
     and ln P(refuse) - ln P(answer or nothing), lie between questions whose verdict is known (see `serve.leaning`);
     what an odd is above its middle counts.
@@ -131,10 +132,14 @@ class AgentPolicy:
     repair_locale: bool
     nothing_middle: float = 0.0
     refuse_middle: float = 0.0
+    choice_excerpts: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return the policy as JSON data."""
-        return asdict(self)
+        """Return the policy as JSON data; a release from before `choice_excerpts` has the digest it had."""
+        value = asdict(self)
+        if not self.choice_excerpts:
+            del value["choice_excerpts"]
+        return value
 
     @property
     def digest(self) -> str:

@@ -35,7 +35,7 @@ from staffroom.records.protocols import Retriever, TextListener
 from staffroom.serve.doubt import disagreement, missing_quantity, possible_answers
 from staffroom.serve.grounding import Grounding, cite, excerpt_window, split_sentence
 from staffroom.serve.guardrails import GuardModel, Tally, TextGuard, guard_excerpts
-from staffroom.serve.options import cyclic_orders, option_lines, option_probabilities
+from staffroom.serve.options import OPTIONS_BEGIN, ask_orders, cyclic_orders, option_lines
 from staffroom.serve.overlay import OverlaidRetriever
 from staffroom.serve.released import ReleasedText
 from staffroom.serve.verdict import VerdictOdds, read_verdict
@@ -46,6 +46,8 @@ _QUESTION_CHARACTERS = 1200
 _SHORT_FOLLOW_UP = 14
 _HISTORY_TURNS = 2
 _VERDICT_TOKENS = 8
+_HARMLESS = 0.1
+"""Below this probability of the request guard a question that cannot be answered is declined without asking the model."""
 
 
 class RequestGuard(Protocol):
@@ -102,7 +104,7 @@ class DocumentAgent:
         self._rails = TextGuard(plan or GuardrailPlan(policy.locale))
         self._guard_model = guard_model
         self._examples = examples
-        self._root = ""
+        self._roots: dict[bool, str] = {}
 
     @property
     def spec(self) -> AgentSpec:
@@ -143,7 +145,7 @@ class DocumentAgent:
             self._guard_model,
             self._examples,
         )
-        agent._root = self._root
+        agent._roots = self._roots
         return agent
 
     async def answer(
@@ -165,6 +167,8 @@ class DocumentAgent:
         if risk >= self._policy.request_threshold:
             return self._fixed(Outcome.REFUSED, f"request guard {risk:.2f}", (), 0, on_text, {"guard": risk})
         asked = await self._ask(turns, question, tally)
+        if risk < _HARMLESS and (why := self._unanswered(asked)):
+            return self._fixed(Outcome.DECLINED, why, asked.found, 0, on_text, {"guard": risk})
         seen = await self._engine.next_token(asked.prompt)
         odds = read_verdict(seen.log_probabilities, self._book)
         odds = odds.above(self._policy.nothing_middle, self._policy.refuse_middle)
@@ -188,46 +192,57 @@ class DocumentAgent:
         return read_verdict((await self._engine.next_token(prompt)).log_probabilities, self._book)
 
     async def choose(self, question: str, choices: Sequence[str], *, seed: int = 0) -> ChoiceAnswer:
-        """Return option probabilities averaged over the cyclic orders of the options."""
+        """Return option probabilities averaged over the cyclic orders of the options.
+
+        The last orders are not asked where they could no longer change which option leads.
+        """
         del seed  # greedy: one token, no sampling
         question = self._rails.examine(Stage.INPUT, question).text or question
-        found, _ = await self._found(question)
-        root = await self._rooted()
+        found, _ = await self._found(question, self._policy.choice_excerpts or self._policy.excerpts)
         text = self._book.choice.format(excerpts=self._excerpts(found), question=question)
         near = await self._nearest(question)
-        shared = await self._shared_prefix(root, text, near)
-        held = await self._engine.count(shared)
-        orders: list[tuple[float, ...]] = []
-        tokens_in = 0
-        for order in cyclic_orders(len(choices)):
-            lines = option_lines([choices[index] for index in order]) + self._book.choice_end
-            whole = await self._render((), text + lines, near)
+        orders = cyclic_orders(len(choices))
+        texts = [
+            text + option_lines([choices[index] for index in order]) + self._book.choice_end
+            for order in orders
+        ]
+        root = await self._rooted(demonstrated=False)
+        first = await self._render((), texts[0], near, demonstrated=False)
+        before, found_text, after = first.rpartition(texts[0])
+        # A template's mark within the text is broken up as it is rendered: then each order is rendered by itself.
+        plain = bool(found_text) and before.startswith(root)
+        shared = f"{before}{text}{OPTIONS_BEGIN}" if plain else root
+        prompts: dict[tuple[int, ...], Prompt] = {}
+        for order, ordered in zip(orders, texts, strict=True):
+            if plain:
+                whole = f"{before}{ordered}{after}"
+            elif prompts:
+                whole = await self._render((), ordered, near, demonstrated=False)
+            else:
+                whole = first
             pinned = shared if whole.startswith(shared) else ""
-            seen = await self._engine.next_token(Prompt(pinned, whole[len(pinned) :]))
-            tokens_in += seen.tokens_in if not orders else seen.tokens_in - held
-            by_place = option_probabilities(seen.log_probabilities, len(choices))
-            placed = [0.0] * len(choices)
-            for place, index in enumerate(order):
-                placed[index] = by_place[place]
-            orders.append(tuple(placed))
-        means = tuple(sum(column) / len(orders) for column in zip(*orders, strict=True))
-        return ChoiceAnswer(
-            means, tuple(orders), tuple(item.chunk_id for item in found), tokens_in, len(orders)
-        )
+            prompts[order] = Prompt(pinned, whole[len(pinned) :])
+        retrieved = tuple(item.chunk_id for item in found)
+        return await ask_orders(self._engine, prompts, await self._engine.count(shared), retrieved)
 
     def _ruled_out(self, risk: float, odds: VerdictOdds, asked: _Asked) -> tuple[Outcome, str] | None:
         """Return what is decided without weighing a doubt, which costs an embedding of every shown sentence."""
         if not asked.found:
-            return Outcome.DECLINED, "no document has a chunk for this"
+            return Outcome.DECLINED, self._unanswered(asked)
         if not odds.seen:
             return Outcome.DECLINED, "the model gave none of the verdict words"
         refuse = _log_odds(risk) + odds.refuse
         if refuse > self._policy.refuse_log_odds:
             return Outcome.REFUSED, f"request guard and model's verdict: refuse ({refuse:+.2f})"
+        missing = self._unanswered(asked)
+        return (Outcome.DECLINED, missing) if missing else None
+
+    def _unanswered(self, asked: _Asked) -> str:
+        """Return why no model need be asked to know that the excerpts do not answer, or an empty string."""
+        if not asked.found:
+            return "no document has a chunk for this"
         missing = missing_quantity(asked.question, asked.shown)
-        if missing:
-            return Outcome.DECLINED, f"the question asks for a quantity ({missing}) that no excerpt names"
-        return None
+        return f"the question asks for a quantity ({missing}) that no excerpt names" if missing else ""
 
     def _weighed(self, odds: VerdictOdds, doubt: float) -> tuple[Outcome, str]:
         if doubt > self._policy.decline_log_odds:
@@ -264,9 +279,9 @@ class DocumentAgent:
             tally.note("guard_model", stage, verdict, reason)
         return f"guard_model: {reason}" if verdict in (Verdict.BLOCK, Verdict.MASK) else ""
 
-    async def _found(self, sought: str) -> tuple[tuple[Retrieved, ...], Tally]:
+    async def _found(self, sought: str, most: int) -> tuple[tuple[Retrieved, ...], Tally]:
         """Return the excerpts for a question as they may be shown."""
-        found = await asyncio.to_thread(self._retriever.search, sought, self._policy.excerpts)
+        found = await asyncio.to_thread(self._retriever.search, sought, most)
         kept, rulings = guard_excerpts(self._rails.plan, found)
         tally = Tally()
         tally.add(rulings)
@@ -278,7 +293,7 @@ class DocumentAgent:
         if len(question) < _SHORT_FOLLOW_UP:
             earlier = [turn.content for turn in history if turn.role == "user"]
             sought = "\n".join([*earlier[-1:], question])[-_QUESTION_CHARACTERS:]
-        found, ruled = await self._found(sought)
+        found, ruled = await self._found(sought, self._policy.excerpts)
         tally.add(ruled.rulings)
         shown = self._excerpts(found)
         text = self._book.question.format(excerpts=shown, question=question)
@@ -411,10 +426,15 @@ class DocumentAgent:
         return () if self._examples is None else await asyncio.to_thread(self._examples.nearest, question)
 
     async def _render(
-        self, history: Sequence[ChatTurn], text: str, near: Sequence[Demonstration] = ()
+        self,
+        history: Sequence[ChatTurn],
+        text: str,
+        near: Sequence[Demonstration] = (),
+        *,
+        demonstrated: bool = True,
     ) -> str:
         turns = [ChatTurn("system", self._book.system)]
-        for shown in (*self._book.demonstrations, *near):
+        for shown in (*(self._book.demonstrations if demonstrated else ()), *near):
             asked = self._book.question.format(excerpts=shown.excerpts, question=shown.question)
             turns += [ChatTurn("user", asked), ChatTurn("assistant", f"{shown.verdict}\n{shown.answer}")]
         return await self._engine.render([*turns, *history, ChatTurn("user", text)])
@@ -423,18 +443,13 @@ class DocumentAgent:
         """Return the tokens that an answer and its verdict word need behind the prompt."""
         return self._policy.max_tokens + _VERDICT_TOKENS
 
-    async def _rooted(self) -> str:
-        """Pin the part that every prompt shares: system prompt and demonstrations, as the template has them."""
-        if not self._root:
-            first, second = await self._render((), "甲"), await self._render((), "乙")
-            self._root = _common_beginning(first, second)
-        await self._engine.pin(self._root)
-        return self._root
-
-    async def _shared_prefix(self, root: str, text: str, near: Sequence[Demonstration]) -> str:
-        first, second = await self._render((), f"{text}甲", near), await self._render((), f"{text}乙", near)
-        shared = _common_beginning(first, second)
-        return shared[: shared.rindex("\n") + 1] if "\n" in shared[len(root) :] else shared
+    async def _rooted(self, *, demonstrated: bool = True) -> str:
+        """Pin the part that every such prompt shares: system prompt and demonstrations, as the template has them."""
+        if demonstrated not in self._roots:
+            ends = [await self._render((), probe, demonstrated=demonstrated) for probe in ("甲", "乙")]
+            self._roots[demonstrated] = _common_beginning(*ends)
+        await self._engine.pin(self._roots[demonstrated])
+        return self._roots[demonstrated]
 
 
 def _history(turns: Sequence[ChatTurn]) -> list[ChatTurn]:

@@ -122,7 +122,8 @@ def test_one_order_is_the_first_of_four() -> None:
     choices = ["天地", "玄黃", "宇宙", "洪荒"]
     one, four = bare("天地？", choices, 1)[0], bare("天地？", choices)[0]
     assert one.orders == four.orders[:1] and one.probabilities == four.orders[0]
-    assert one.tokens_out == 1 and four.tokens_out == 4 and one.tokens_in < four.tokens_in
+    # The first three agree, so the fourth could change nothing.
+    assert one.tokens_out == 1 and four.tokens_out == 3 and one.tokens_in < four.tokens_in
 
 
 def test_several_engines_at_once_answer_as_one_after_another(tmp_path: Path) -> None:

@@ -72,6 +72,15 @@ def test_a_quantity_that_no_excerpt_names_is_declined_whatever_the_model_says() 
     assert answer.outcome is Outcome.DECLINED and "length" in answer.reason
 
 
+def test_a_model_is_asked_what_cannot_be_answered_only_where_it_may_have_to_refuse() -> None:
+    for risk, asked, outcome in ((0.05, 0, Outcome.DECLINED), (0.3, 1, Outcome.REFUSED)):
+        engine = ScriptedEngine(sure(REFUSE["zh-TW"]))
+        answer = asyncio.run(
+            agent(engine, RULES, Guard(risk)).answer([ChatTurn("user", "停車場離車站幾公里？")])
+        )
+        assert (answer.outcome, len(engine.prompts)) == (outcome, asked)
+
+
 def test_an_answer_is_streamed_by_sentence_and_cited() -> None:
     engine = ScriptedEngine(YES, ["每小時", "三十元", "【1】。每日", "最高180元。"])
     answer, heard = ask(agent(engine, RULES))

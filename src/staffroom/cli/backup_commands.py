@@ -79,7 +79,7 @@ def restore(
     t = terminal.t
     with progress_for(terminal) as progress:
         if check:
-            row = backups.check_backup(place, progress, expected=expect)
+            row = backups.check_backup(home_of(terminal), place, progress, expected=expect)
         else:
             row = backups.restore(
                 home_of(terminal), place, progress, keys_from=keys, expected=expect, revoke_keys=revoke_keys

@@ -13,6 +13,7 @@ A restore verifies everything before the home gets its name. It grants no permit
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -137,9 +138,10 @@ def back_up(
     }
 
 
-def check_backup(place: Path, progress: Progress, *, expected: str = "") -> dict[str, Any]:
-    """Verify a backup as a restore would, without keeping anything; returns what `restore` does of it."""
-    with open_backup(place) as backup, staging(place.absolute().with_name(f"{place.name}.check")) as stage:
+def check_backup(home: Home, place: Path, progress: Progress, *, expected: str = "") -> dict[str, Any]:
+    """Verify a backup as a restore to `home` would, beside it, without keeping anything; returns what the backup says of itself."""
+    make_folder(home.path.parent)
+    with open_backup(place) as backup, staging(home.path.with_name(f"{home.path.name}.check")) as stage:
         _require_readable(backup, place, expected)
         copy = Home(stage / "home")
         count = _put_back(backup, copy, progress)
@@ -184,6 +186,9 @@ def restore(
         name = f"{backup.manifest['id']}, taken {backup.manifest['at']}, restored {to_text(now)}"
         if (copy.log / "checkpoint").exists():
             mark_restored(copy.log, log.last_signed, log.vkeys(), name)
+        else:
+            # The log may have begun since, with these keys: here it begins with others, and cannot be a second history.
+            shutil.rmtree(copy.keys / "decisions", ignore_errors=True)
         revoked = _revoke_all(copy) if revoke_keys else 0
         try:
             _sync(copy.path)

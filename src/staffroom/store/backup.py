@@ -45,6 +45,7 @@ __all__ = [
 FORMAT = "staffroom-backup/1"
 _MANIFEST = "manifest.json"
 _BLOCK_BYTES = 1 << 20
+_SIDE_FILES_BYTES = 64 << 10
 _MANIFEST_BYTES = 512 << 20
 _STAGE = re.compile(r"^\.(?P<name>.+)\.[0-9a-f]{16}\.partial$")
 _TAR = (".tar", ".tar.gz", ".tgz")
@@ -172,7 +173,8 @@ def snapshot(source: Path, target: Path) -> int:
                 faults = [str(row[0]) for row in write.execute("PRAGMA integrity_check")]
                 version = int(write.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as error:
-        if "full" in str(error):
+        # SQLite says "disk I/O error" where the disk is too full for the side files of a copy.
+        if "full" in str(error) or shutil.disk_usage(target.parent).free < _SIDE_FILES_BYTES:
             raise StaffroomError(
                 "the disk is full; nothing was half written",
                 where=str(target.parent),

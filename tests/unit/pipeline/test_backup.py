@@ -222,7 +222,9 @@ def test_a_full_disk_leaves_nothing(
             break
     assert failures >= 4
     monkeypatch.setattr(os, "write", real)
-    check_backup(next(path for path in (safe / form, *(safe / form).glob("staffroom-*"))[::-1]), Quiet())
+    check_backup(
+        home, next(path for path in (safe / form, *(safe / form).glob("staffroom-*"))[::-1]), Quiet()
+    )
 
 
 def test_a_full_disk_under_sqlite_is_said(
@@ -270,10 +272,10 @@ def test_a_kill_leaves_what_nobody_takes_for_a_backup(home: Home, tmp_path: Path
         for place in (left[0], left[0] / "backup"):
             if place.exists():
                 with pytest.raises(StaffroomError, match="not a whole backup"):
-                    check_backup(place, Quiet())
+                    check_backup(home, place, Quiet())
         if form == "folder":  # each backup has a name of its own there; the leftover has the other's
             shutil.rmtree(left[0])
-    check_backup(taken(home, safe / form), Quiet())
+    check_backup(home, taken(home, safe / form), Quiet())
     assert list(safe.rglob(".*.partial")) == []
 
 
@@ -309,7 +311,7 @@ def test_damage_is_found_before_there_is_a_home(home: Home, tmp_path: Path) -> N
             restore(Home(tmp_path / "back"), backup, Quiet())
         path.write_bytes(before)
     assert not (tmp_path / "back").exists()
-    check_backup(backup, Quiet())
+    check_backup(home, backup, Quiet())
 
 
 def _without_manifest(backup: Path) -> None:
@@ -359,14 +361,14 @@ def test_a_tar_file_that_was_cut_off_is_refused(home: Home, tmp_path: Path, form
     for share in (0.0, 0.01, 0.3, 0.7, 0.9):
         backup.write_bytes(data[: int(len(data) * share)])
         with pytest.raises(StaffroomError, match="not a whole backup"):
-            check_backup(backup, Quiet())
+            check_backup(home, backup, Quiet())
 
 
 def test_a_manifest_kept_elsewhere_tells_of_a_forged_backup(home: Home, tmp_path: Path) -> None:
     row = back_up(home, tmp_path / "safe", Quiet())
-    check_backup(Path(row["place"]), Quiet(), expected=row["manifest"])
+    check_backup(home, Path(row["place"]), Quiet(), expected=row["manifest"])
     with pytest.raises(StaffroomError, match="not the one expected"):
-        check_backup(Path(row["place"]), Quiet(), expected="sha256:" + "0" * 64)
+        check_backup(home, Path(row["place"]), Quiet(), expected="sha256:" + "0" * 64)
 
 
 def test_a_home_that_is_there_is_never_touched(home: Home, tmp_path: Path) -> None:
@@ -399,3 +401,15 @@ def test_a_backup_of_a_newer_staffroom_is_refused(home: Home, tmp_path: Path) ->
     (backup / "manifest.json").write_text(json.dumps({**manifest, "schema": 999}))
     with pytest.raises(StaffroomError, match="newer Staffroom"):
         restore(Home(tmp_path / "back"), backup, Quiet())
+
+
+def test_keys_of_a_log_that_had_not_begun_do_not_come_back(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").ensure()
+    Database(home.database).close()
+    vkeys = DecisionLog(home).keys().vkeys
+    backup = taken(home, tmp_path / "safe", keys=True)
+    back = Home(tmp_path / "back")
+    restore(back, backup, Quiet())
+    DecisionLog(home).append("note", "k", "", {})
+    DecisionLog(back).append("note", "k", "", {})
+    assert DecisionLog(back).vkeys() != vkeys

@@ -7,12 +7,16 @@ import typer
 
 from staffroom import __version__
 from staffroom.cli import (
+    backup_commands,
     budget_commands,
+    bundle_command,
     chat_command,
     doctor_command,
     exam_commands,
     feedback_commands,
     hire_command,
+    home_commands,
+    import_commands,
     improve_command,
     init_command,
     key_commands,
@@ -65,13 +69,19 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
     ),
     (
         "log",
-        "The decision log: verify it, read it, prove an entry, print the checkpoint.",
+        "The decision log: verify it, read it, prove an entry, print the checkpoint, reconcile a restored one.",
         (
             ("verify", log_commands.verify),
             ("show", log_commands.show),
             ("proof", log_commands.proof),
             ("checkpoint", log_commands.checkpoint),
+            ("reconcile", log_commands.reconcile),
         ),
+    ),
+    (
+        "home",
+        "The folder where everything is kept.",
+        (("upgrade", home_commands.upgrade),),
     ),
     (
         "key",
@@ -88,8 +98,19 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
         "Plain models behind the gateway, without exam and documents.",
         (("add", route_commands.add), ("list", route_commands.list_), ("remove", route_commands.remove)),
     ),
+    (
+        "import",
+        "Take over what another gateway has.",
+        (("litellm", import_commands.litellm),),
+    ),
 )
-_LAST: Sequence[_Named] = (("schema", schema_command.schema), ("doctor", doctor_command.doctor))
+_LAST: Sequence[_Named] = (
+    ("backup", backup_commands.backup),
+    ("restore", backup_commands.restore),
+    ("bundle", bundle_command.bundle),
+    ("schema", schema_command.schema),
+    ("doctor", doctor_command.doctor),
+)
 
 
 def build_command(t: Words) -> Any:

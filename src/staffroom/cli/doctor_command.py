@@ -173,7 +173,7 @@ def _ocr(terminal: Terminal) -> Check:
 
 def _log(terminal: Terminal, home: "Home") -> Check:
     t = terminal.t
-    from staffroom.ledger import LedgerError
+    from staffroom.ledger import LedgerError, read_restored
     from staffroom.pipeline.decision_log import DecisionLog
 
     log = DecisionLog(home)
@@ -182,6 +182,9 @@ def _log(terminal: Terminal, home: "Home") -> Check:
             return Check("log", True, t("none yet; the first hire begins it"))
         if not (home.keys / "decisions").exists():
             return Check("log", False, t("its keys are gone"), t("restore the folder keys/ from a backup"))
+        if read_restored(log.last_signed) is not None:
+            text = t("came back from a backup and signs nothing until it is reconciled")
+            return Check("log", False, text, "staffroom log reconcile --help")
         report = log.verify()
     except LedgerError as error:
         return Check("log", False, error.message, error.hint or "staffroom log verify")

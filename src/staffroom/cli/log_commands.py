@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from staffroom.ledger import VerifyReport
     from staffroom.pipeline.decision_log import DecisionLog, LoggedEntry
 
-__all__ = ["checkpoint", "proof", "show", "verify"]
+__all__ = ["checkpoint", "proof", "reconcile", "show", "verify"]
 
 _FAILED = 3
 
@@ -73,7 +73,7 @@ def proof(
     entry = _entry(terminal, log.entries(), index)
     text = write_proof(log.folder, index)
     data = canonical_json(entry.entry).decode("utf-8")
-    value = {"index": index, "entry": data, "proof": text, "verifier_keys": list(log.keys().vkeys)}
+    value = {"index": index, "entry": data, "proof": text, "verifier_keys": list(log.vkeys())}
 
     def draw() -> None:
         terminal.write(text)
@@ -93,10 +93,55 @@ def checkpoint(
     """Print the signed checkpoint: whoever keeps it can prove later that nothing before it was changed."""
     terminal = terminal_of(context, as_json)
     log = _opened(terminal)
-    vkeys = list(log.keys().vkeys)
+    vkeys = list(log.vkeys())
     note = log.checkpoint()
     value = {"checkpoint": note, "size": log.size(), "verifier_keys": vkeys, "folder": str(log.folder)}
     terminal.give(value, lambda: terminal.write("\n".join(vkeys) + "\n" if keys else note))
+
+
+def reconcile(
+    context: typer.Context,
+    copies: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="A copy of the published log; entries that are missing here are taken in.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint", help="A checkpoint that somebody kept, the newest there is.", metavar="FILE"
+        ),
+    ] = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option("--last-signed", help="`keys/decisions.last-signed` of the lost home.", metavar="FILE"),
+    ] = None,
+    nothing_since: Annotated[
+        bool,
+        typer.Option(
+            "--nothing-since", help="Give your word, in the log, that nothing was signed after the backup."
+        ),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hold a restored log against what was signed since the backup; after that it signs again."""
+    terminal = terminal_of(context, as_json)
+    _opened(terminal)
+    from staffroom.cli.signing import operating_user
+    from staffroom.pipeline.reconcile import reconcile_log
+
+    row = reconcile_log(
+        home_of(terminal),
+        operating_user(),
+        copies=copies or (),
+        checkpoints=checkpoints or (),
+        records=records or (),
+        nothing_since=nothing_since,
+    )
+    terminal.give(row, lambda: _show_reconciled(terminal, row))
 
 
 def _opened(terminal: Terminal) -> "DecisionLog":
@@ -122,7 +167,7 @@ def _verify_since(terminal: Terminal, log: "DecisionLog", since: Path) -> "Verif
     from staffroom.ledger import verify_log
     from staffroom.ledger.verify import open_signed
 
-    vkeys = list(log.keys().vkeys)
+    vkeys = list(log.vkeys())
     try:
         earlier = open_signed(since.read_bytes(), vkeys)
     except OSError as error:
@@ -160,6 +205,18 @@ def _report_json(report: "VerifyReport") -> dict[str, Any]:
         "pending": list(report.pending),
         "unchecked": list(report.unchecked),
     }
+
+
+def _show_reconciled(terminal: Terminal, row: dict[str, Any]) -> None:
+    t = terminal.t
+    if not row["reconciled"]:
+        terminal.line(t("This log was not restored from a backup: there is nothing to reconcile."))
+        return
+    terminal.line(t("The log is reconciled and signs again; entry {entry} says how.", **row), "green")
+    if row["taken_in"]:
+        terminal.line(t("Signed after the backup; what these entries speak of is not in this home:"), "bold")
+        for entry in row["taken_in"]:
+            terminal.line(f"  {str(entry['at'])[:19]}  {entry['type']}  {entry['about']}")
 
 
 def _show_report(terminal: Terminal, report: "VerifyReport") -> None:

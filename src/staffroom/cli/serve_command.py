@@ -1,10 +1,15 @@
 """`staffroom serve`: the workers of this home behind an OpenAI-compatible address."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from staffroom.cli.terminal import JsonFlag, home_of, terminal_of
+from staffroom.cli.terminal import JsonFlag, Terminal, home_of, terminal_of
+from staffroom.records.errors import WrongUse
+
+if TYPE_CHECKING:
+    from staffroom.serve import TlsFiles
 
 __all__ = ["serve"]
 
@@ -15,10 +20,31 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", help="Port to listen on; 0 takes a free one.", min=0, max=65535)
     ] = 8321,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", help="Certificate with its chain (PEM): speak HTTPS.", metavar="FILE"),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", help="The certificate's private key (PEM).", metavar="FILE")
+    ] = None,
+    public_url: Annotated[
+        str,
+        typer.Option(
+            "--public-url", help="How clients reach it through a proxy, such as https://ai.example.org."
+        ),
+    ] = "",
+    print_unit: Annotated[
+        bool,
+        typer.Option("--print-unit", help="Print a systemd unit with these options instead of serving."),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Serve all permitted workers behind an OpenAI-compatible address, until Ctrl-C or SIGTERM."""
     terminal = terminal_of(context, as_json)
+    _require_url(terminal, public_url)
+    if print_unit:
+        _print_unit(terminal, host, port, tls_cert, tls_key, public_url)
+        return
     import asyncio
 
     from staffroom.pipeline import service
@@ -36,5 +62,46 @@ def serve(
     def on_trouble(reason: str) -> None:
         terminal.note(t("A new release could not be taken up: {reason}", reason=reason), "red")
 
-    asyncio.run(service.serve(home, host, port, on_ready, on_trouble))
+    tls = _tls(terminal, tls_cert, tls_key)
+    asyncio.run(service.serve(home, host, port, on_ready, on_trouble, tls=tls, public_url=public_url))
     terminal.note(t("ended: no answer is under way any more"))
+
+
+def _tls(terminal: Terminal, certificate: Path | None, key: Path | None) -> "TlsFiles | None":
+    from staffroom.serve import TlsFiles
+
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise WrongUse(
+            terminal.t("a certificate needs its key, and a key its certificate"),
+            hint="staffroom serve --tls-cert FILE --tls-key FILE",
+        )
+    files = TlsFiles(certificate, key)
+    files.context()  # before models are loaded, which takes a while
+    return files
+
+
+def _require_url(terminal: Terminal, url: str) -> None:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment):
+        raise WrongUse(
+            terminal.t("`{word}` is not the address of a gateway", word=url),
+            hint="--public-url https://ai.example.org",
+        )
+
+
+def _print_unit(
+    terminal: Terminal, host: str, port: int, certificate: Path | None, key: Path | None, public_url: str
+) -> None:
+    from staffroom.cli.systemd_unit import Unit, unit_text
+
+    options = ["--host", host, "--port", str(port)]
+    for name, value in (("--tls-cert", certificate), ("--tls-key", key)):
+        options += [] if value is None else [name, str(value.absolute())]
+    options += ["--public-url", public_url] if public_url else []
+    unit = Unit.of(home_of(terminal).path, terminal.environment, options)
+    text = unit_text(unit)
+    terminal.give({"unit": text}, lambda: terminal.write(text))

@@ -18,8 +18,8 @@ from staffroom.ledger.errors import (
     ProofError,
 )
 from staffroom.ledger.keys import LogKeys, generate_keys, load_keys
-from staffroom.ledger.last_signed import read_last_signed
-from staffroom.ledger.log import KeyOf, Log, read_checkpoint
+from staffroom.ledger.last_signed import Restored, read_last_signed, read_restored
+from staffroom.ledger.log import KeyOf, Log, read_checkpoint, writer_held_off
 from staffroom.ledger.merkle import (
     consistency_proof,
     inclusion_proof,
@@ -42,6 +42,14 @@ from staffroom.ledger.note import (
     sign_checkpoint,
 )
 from staffroom.ledger.proof import ProvenEntry, verify_proof, write_proof
+from staffroom.ledger.restored import (
+    KnownTree,
+    Reconciliation,
+    known_of_checkpoint,
+    known_of_record,
+    mark_restored,
+    reconcile,
+)
 from staffroom.ledger.tiles import MAX_ENTRY_BYTES, folder_nodes, read_entries
 from staffroom.ledger.verify import Problem, VerifyReport, verify_log
 from staffroom.ledger.verify_decisions import DecisionFinding, check_decisions
@@ -57,6 +65,7 @@ __all__ = [
     "Finding",
     "KeyFileError",
     "KeyOf",
+    "KnownTree",
     "LedgerError",
     "Log",
     "LogBroken",
@@ -69,6 +78,8 @@ __all__ = [
     "Problem",
     "ProofError",
     "ProvenEntry",
+    "Reconciliation",
+    "Restored",
     "Signer",
     "Verifier",
     "VerifyReport",
@@ -80,8 +91,11 @@ __all__ = [
     "folder_nodes",
     "generate_keys",
     "inclusion_proof",
+    "known_of_checkpoint",
+    "known_of_record",
     "leaf_hash",
     "load_keys",
+    "mark_restored",
     "new_salt",
     "nodes_of",
     "open_checkpoint",
@@ -91,6 +105,8 @@ __all__ = [
     "read_entries",
     "read_entry",
     "read_last_signed",
+    "read_restored",
+    "reconcile",
     "root_of",
     "sign_checkpoint",
     "subtree_consistency_proof",
@@ -102,4 +118,5 @@ __all__ = [
     "verify_subtree_consistency",
     "verify_subtree_inclusion",
     "write_proof",
+    "writer_held_off",
 ]

@@ -13,13 +13,13 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from staffroom.ledger.disk import TEMPORARY_SUFFIX, Disk, put
 from staffroom.ledger.errors import EntryError, LogBroken, LogBusy, LogDamaged, LogRefused, NoteError
-from staffroom.ledger.last_signed import read_last_signed, write_last_signed
+from staffroom.ledger.last_signed import read_last_signed, read_restored, write_last_signed
 from staffroom.ledger.merkle import EMPTY_ROOT, leaf_hash, root_of
 from staffroom.ledger.note import Checkpoint, Signer, open_checkpoint, sign_checkpoint
 from staffroom.ledger.tiles import (
@@ -32,7 +32,7 @@ from staffroom.ledger.tiles import (
     tile_path,
 )
 
-__all__ = ["KeyOf", "Log", "read_checkpoint"]
+__all__ = ["KeyOf", "Log", "read_checkpoint", "writer_held_off"]
 
 KeyOf = Callable[[bytes], str | None]
 """Gives an entry's idempotency key from its bytes, None where it has none; always the same for the same bytes."""
@@ -59,7 +59,9 @@ class Log:
         last_signed: Path,
         key_of: KeyOf,
         disk: Disk,
+        reconciled: str,
     ) -> None:
+        self._reconciled = reconciled
         self._folder = folder
         self._signers = tuple(signers)
         self._origin = origin
@@ -86,6 +88,7 @@ class Log:
         key_of: KeyOf = lambda entry: None,
         wait_seconds: float = 0.0,
         disk: Disk | None = None,
+        reconciled: str = "",
     ) -> "Log":
         """Open the log in `folder` for writing, making it if neither it nor `last_signed` exists.
 
@@ -95,11 +98,12 @@ class Log:
         4. Remove what an interrupted append left beyond that, which nobody was told of and nothing signed.
         5. Sign and publish again, if an append was interrupted between `last_signed` and the checkpoint.
 
-        Every one of `signers` signs each checkpoint, under the name `origin`.
+        Every one of `signers` signs each checkpoint, under the name `origin`. `reconciled` names the restore whose record may be
+        signed on, because the caller has held the log against what others know of it; the first append then ends that state.
         """
         if not signers or any(signer.verifier.name != origin for signer in signers):
             raise LogRefused(f"every key of this log must be named {origin!r}", where=str(folder))
-        log = cls(Path(folder), signers, origin, Path(last_signed), key_of, disk or Disk())
+        log = cls(Path(folder), signers, origin, Path(last_signed), key_of, disk or Disk(), reconciled)
         try:
             log._take_lock(wait_seconds)
             log._recover()
@@ -272,29 +276,18 @@ class Log:
     def _take_lock(self, wait_seconds: float) -> None:
         self._last_signed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._last_signed.with_name(self._last_signed.name + ".lock")
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() < deadline:
-                    time.sleep(0.02)
-                    continue
-                text = os.pread(self._lock, 20, 0).strip()
-                pid = int(text) if text.isdigit() else 0
-                raise LogBusy(
-                    f"another process (pid {pid or 'unknown'}) is writing to this log",
-                    pid=pid,
-                    where=str(self._folder),
-                    hint="wait for it to finish, or stop it, then repeat the command",
-                ) from error
-        os.pwrite(self._lock, f"{self._pid:<20}".encode(), 0)
+        self._lock = _lock_file(path, self._folder, wait_seconds)
 
     def _recover(self) -> None:
         last = read_last_signed(self._last_signed)
         published = self._published()
+        restored = read_restored(self._last_signed)
+        if restored is not None and (restored.name != self._reconciled or published != last):
+            raise LogRefused(
+                "nothing is signed, because this log came back from a backup and may be behind what was signed since",
+                where=str(self._folder),
+                hint="staffroom log reconcile --help",
+            )
         if last is None:
             if published is not None or (self._folder / "tile").exists():
                 raise self._refusal("the record of what it last signed is missing")
@@ -390,6 +383,43 @@ class Log:
             hint=f"put back the newest copies of the folder and of {self._last_signed}; "
             "the checkpoints that others keep tell which is the newest",
         )
+
+
+@contextlib.contextmanager
+def writer_held_off(folder: Path, last_signed: Path, wait_seconds: float) -> Iterator[None]:
+    """Keep every writer out of a log while the block runs, such as to copy it; raises LogBusy after `wait_seconds`."""
+    if not last_signed.parent.is_dir():
+        yield  # no writer was ever here
+        return
+    lock = _lock_file(last_signed.with_name(last_signed.name + ".lock"), folder, wait_seconds)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock_file(path: Path, folder: Path, wait_seconds: float) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            text = os.pread(lock, 20, 0).strip()
+            os.close(lock)
+            pid = int(text) if text.isdigit() else 0
+            raise LogBusy(
+                f"another process (pid {pid or 'unknown'}) is writing to this log",
+                pid=pid,
+                where=str(folder),
+                hint="wait for it to finish, or stop it, then repeat the command",
+            ) from error
+    os.pwrite(lock, f"{os.getpid():<20}".encode(), 0)
+    return lock
 
 
 class _Edge:

@@ -79,10 +79,18 @@ class DecisionLog:
             return generate_keys(folder, origin)
         return load_keys(folder)
 
-    def append(self, kind: str, key: str, run: str, body: Mapping[str, Any]) -> int:
+    def vkeys(self) -> tuple[str, ...]:
+        """Return the verifier keys; a home that was restored without its private keys still has these."""
+        folder = self._keys / "decisions"
+        if not (folder / "log.key").exists() and (folder / "log.vkeys").exists():
+            return tuple((folder / "log.vkeys").read_text(encoding="utf-8").split())
+        return self.keys().vkeys
+
+    def append(self, kind: str, key: str, run: str, body: Mapping[str, Any], *, reconciled: str = "") -> int:
         """Append one entry under a signed checkpoint and return its index; a known key returns the entry there is.
 
         A body that is too long for an entry (65,535 bytes) is kept as an artifact, and logged by its digest.
+        reconciled: the restore after which this entry is the first (`pipeline/reconcile.py`).
         """
         frame = {"type": kind, "key": key, "at": to_text(utc_now()), "run": run}
         entry = canonical_json({**frame, "body": dict(body)})
@@ -97,6 +105,7 @@ class DecisionLog:
             last_signed=self.last_signed,
             key_of=_key_of,
             wait_seconds=_WAIT_SECONDS,
+            reconciled=reconciled,
         ) as log:
             return log.append([entry], [key])[0]
 
@@ -145,7 +154,7 @@ class DecisionLog:
         """Recompute everything and return what is wrong, if anything is; rules are checked on a log that is whole."""
         record = read_last_signed(self.last_signed)
         known = None if record is None else (record.size, record.root)
-        report = verify_log(self.folder, list(self.keys().vkeys), known)
+        report = verify_log(self.folder, list(self.vkeys()), known)
         problems: tuple[Problem, ...] = ()
         if report.ok and report.size:
             entries = list(read_entries(self.folder, report.size))

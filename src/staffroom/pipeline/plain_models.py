@@ -148,7 +148,7 @@ async def open_plain(home: Home, admitted: AdmittedModel) -> OpenPlain:
     if model.source.startswith("endpoint:"):
         base, _, name = model.source.removeprefix("endpoint:").partition("#")
         path = _key_file(home, model.alias)
-        key = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        key = _key_behind(path.read_text(encoding="utf-8").strip(), model.alias) if path.exists() else ""
         upstream = Upstream(_Server(ServerAddress(base, "", key)))
     else:
         name = model.alias
@@ -201,6 +201,20 @@ def _row(home: Home, admitted: AdmittedModel) -> dict[str, Any]:
 
 def _key_file(home: Home, alias: str) -> Path:
     return home.keys / f"engine-{alias}.key"
+
+
+def _key_behind(kept: str, alias: str) -> str:
+    """Return a server's key; `env:NAME` stands for a variable of the gateway's environment, so that no file holds the key."""
+    if not kept.startswith("env:"):
+        return kept
+    name = kept.removeprefix("env:")
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise StaffroomError(
+            f"the key of `{alias}` is in the variable {name}, which is not set here",
+            hint=f"set {name} for `staffroom serve`, or run `staffroom route add` with --key-file",
+        )
+    return value
 
 
 def _decimal(value: Decimal) -> str:

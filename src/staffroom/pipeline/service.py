@@ -33,6 +33,7 @@ from staffroom.serve import (
     GatewaySettings,
     Permits,
     ServedRelease,
+    TlsFiles,
     serve_until_signal,
 )
 from staffroom.serve.agent import DocumentAgent
@@ -80,9 +81,13 @@ async def serve(
     port: int = DEFAULT_PORT,
     on_ready: Callable[[str], None] = lambda _: None,
     on_trouble: Callable[[str], None] = lambda _: None,
+    *,
+    tls: TlsFiles | None = None,
+    public_url: str = "",
 ) -> None:
     """Serve all released workers until SIGTERM or SIGINT; a release that comes while serving is taken up.
 
+    tls: certificate and key, for HTTPS.  public_url: how clients reach the gateway through a proxy, for links in answers.
     Workers without a permit are known and answer that they are suspended. on_trouble: told why a release that
     came while serving could not be taken up; the others go on.
     """
@@ -101,12 +106,14 @@ async def serve(
             duty=DutyLog(home.private / "duty"),
             documents=lambda digest: _document(opened, digest),
             links=DocumentLinks.of(home.keys),
-            settings=GatewaySettings(public_url=f"http://{host}:{port}"),
+            settings=GatewaySettings(
+                public_url=public_url or f"{'https' if tls else 'http'}://{host}:{port}"
+            ),
             feedback=HomeFeedback(home),
             budgets=budgets,
             caps=lambda: caps_of(home, database),
         )
-        server = GatewayServer(gateway, host=host, port=port)
+        server = GatewayServer(gateway, host=host, port=port, tls=tls)
         try:
             await _take_up(home, database, gateway, opened, plain)
             watching = asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble))

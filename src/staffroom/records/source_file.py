@@ -6,6 +6,7 @@ It knows nothing of what the model means.
 import difflib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from staffroom.records.errors import WrongUse
 
-__all__ = ["read_yaml_model"]
+__all__ = ["YamlSource", "read_yaml", "read_yaml_model"]
 
 _MAX_BYTES = 1 << 20
 _MAX_NODES = 100_000
@@ -28,11 +29,38 @@ _DATE = re.compile(r"(?<!\d)(\d{4})-(\d\d?)-(\d\d?)(?!\d)")
 Model = TypeVar("Model", bound=BaseModel)
 
 
+@dataclass(frozen=True, slots=True)
+class YamlSource:
+    """A YAML file as plain data, and the lines that its fields stand in."""
+
+    path: Path
+    value: dict[str, Any]
+    tree: Any
+
+    def line(self, *place: str | int) -> int:
+        """Return the line of a field, or of the innermost field around it that there is."""
+        return _line_of(self.tree, place)
+
+    def where(self, *place: str | int) -> str:
+        """Return `file:line` of a field."""
+        return f"{self.path}:{self.line(*place)}"
+
+
 def read_yaml_model(path: Path, model: type[Model], *, hint: str) -> Model:
     """Read `path` (at most 1 MiB of YAML 1.2) and validate it as `model`.
 
     Raises WrongUse with `file:line: field: what is wrong`; several errors come as several lines.
     """
+    source = read_yaml(path, hint=hint)
+    try:
+        return model.model_validate(source.value)
+    except ValidationError as error:
+        lines = [_describe(item, source.tree, path, model) for item in _own_faults(error.errors())]
+        raise WrongUse("\n".join(lines), hint=hint) from error
+
+
+def read_yaml(path: Path, *, hint: str) -> YamlSource:
+    """Read `path` (at most 1 MiB of YAML 1.2, a mapping); raises WrongUse with file and line where it is none."""
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise WrongUse("larger than 1 MiB", where=str(path), hint=hint)
@@ -42,11 +70,7 @@ def read_yaml_model(path: Path, model: type[Model], *, hint: str) -> Model:
     except UnicodeDecodeError as error:
         raise WrongUse("is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from error
     tree = _parse(text, path, hint)
-    try:
-        return model.model_validate(_plain(tree, path, hint))
-    except ValidationError as error:
-        lines = [_describe(item, tree, path, model) for item in _own_faults(error.errors())]
-        raise WrongUse("\n".join(lines), hint=hint) from error
+    return YamlSource(path, _plain(tree, path, hint), tree)
 
 
 def _parse(text: str, path: Path, hint: str) -> Any:

@@ -22,6 +22,7 @@ from staffroom.serve.server import (
     DEFAULT_PORT,
     Address,
     GatewayServer,
+    TlsFiles,
     run_gateway,
     serve_until_signal,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "QueueFull",
     "ServedPlain",
     "ServedRelease",
+    "TlsFiles",
     "commitment",
     "resume",
     "retire",

@@ -11,8 +11,10 @@ import ipaddress
 import math
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -21,7 +23,15 @@ from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.serve.gateway import Gateway
 from staffroom.serve.http_guard import GuardedProtocol
 
-__all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "Address", "GatewayServer", "run_gateway", "serve_until_signal"]
+__all__ = [
+    "DEFAULT_HOST",
+    "DEFAULT_PORT",
+    "Address",
+    "GatewayServer",
+    "TlsFiles",
+    "run_gateway",
+    "serve_until_signal",
+]
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8321
@@ -36,12 +46,48 @@ class Address:
 
     host: str
     port: int
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """The address for a browser or, with `/v1` behind it, for a client."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Certificate (with its chain) and private key, PEM; read once, when the gateway starts."""
+
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """Return the server's context, TLS 1.2 and newer; raises WrongUse for files that are missing, open or do not belong together."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            if self.key.stat().st_mode & 0o004:
+                raise WrongUse(
+                    "everybody on this machine may read this private key",
+                    where=str(self.key),
+                    hint=f"chmod o-r {self.key}",
+                )
+            context.load_cert_chain(self.certificate, self.key, password=_no_password)
+        except ssl.SSLError as error:
+            raise WrongUse(
+                f"certificate and key cannot be used ({error.reason or error})",
+                where=f"{self.certificate}, {self.key}",
+                hint="give a certificate with its chain and its own key, PEM, without a password",
+            ) from error
+        except (OSError, ValueError) as error:
+            place = getattr(error, "filename", None) or self.certificate
+            raise WrongUse(
+                f"cannot be read ({getattr(error, 'strerror', None) or error})",
+                where=str(place),
+                hint="staffroom serve --tls-cert FILE --tls-key FILE",
+            ) from error
+        return context
 
 
 class GatewayServer:
@@ -54,8 +100,9 @@ class GatewayServer:
         host: str = DEFAULT_HOST,
         port: int = DEFAULT_PORT,
         drain_seconds: float = 30.0,
+        tls: TlsFiles | None = None,
     ) -> None:
-        """Bind the port (0: any free one).
+        """Bind the port (0: any free one); with `tls` it speaks HTTPS and nothing else.
 
         Raises StaffroomError where it is taken, WrongUse where a gateway without keys would be open to
         other machines.
@@ -64,6 +111,7 @@ class GatewayServer:
         self._drain_seconds = drain_seconds
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        context = None if tls is None else tls.context()
         self._socket = _bind(host, port)
         bound = self._socket.getsockname()
         if not gateway.settings.require_keys and not _is_loopback(bound[0]):
@@ -72,7 +120,7 @@ class GatewayServer:
                 f"without keys the gateway listens on this machine only, not on {host}",
                 hint="make keys with `staffroom key create`, or leave the host at 127.0.0.1",
             )
-        self.address = Address(bound[0], bound[1])
+        self.address = Address(bound[0], bound[1], "http" if context is None else "https")
         self._server = _Server(
             uvicorn.Config(
                 gateway,
@@ -85,6 +133,7 @@ class GatewayServer:
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=math.ceil(drain_seconds) + _CUT_SECONDS,
+                ssl_context_factory=None if context is None else lambda _config, _default: context,
             )
         )
 
@@ -144,6 +193,11 @@ def run_gateway(server: GatewayServer, *, on_ready: Callable[[Address], None] | 
     """Run a server in this process until SIGTERM or SIGINT, on uvloop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_until_signal(server, on_ready=on_ready))
+
+
+def _no_password() -> str:
+    # Without this OpenSSL would ask at the terminal, and a service would wait there for ever.
+    raise ValueError("the key has a password")
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,6 +1,15 @@
 """What a home keeps: artifacts by digest, the index, and the lock. It imports `records` only."""
 
 from staffroom.store.api_keys import ApiKey, ApiKeys, KeyCheck, KeyProblem, KeyRole
+from staffroom.store.backup import (
+    Backup,
+    BackupSink,
+    is_sqlite,
+    open_backup,
+    snapshot,
+    staging,
+    writing_backup,
+)
 from staffroom.store.caps import Caps
 from staffroom.store.database import Database
 from staffroom.store.durable import disk_error, make_folder, sync_folder, write_durably
@@ -19,6 +28,8 @@ __all__ = [
     "AliasMove",
     "ApiKey",
     "ApiKeys",
+    "Backup",
+    "BackupSink",
     "Caps",
     "DamagedObject",
     "Database",
@@ -40,9 +51,14 @@ __all__ = [
     "StepCache",
     "disk_error",
     "from_text",
+    "is_sqlite",
     "make_folder",
+    "open_backup",
+    "snapshot",
+    "staging",
     "sync_folder",
     "to_text",
     "utc_now",
     "write_durably",
+    "writing_backup",
 ]

@@ -31,12 +31,14 @@ _BUSY_SECONDS = 10.0
 class Database:
     """An open index; use as a context manager or call `close`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file and bring its schema up to date.
+    def __init__(self, path: Path, *, upgrade: bool = False) -> None:
+        """Open the file, or create it with the newest schema.
 
-        Raises StaffroomError where the file is damaged, locked for long, or of a newer schema.
+        Raises StaffroomError where the file is damaged, locked for long, of a newer schema, or of an older one: that is
+        changed only where `upgrade` says so, which is for `staffroom home upgrade` alone.
         """
         self.path = path
+        self._upgrade = upgrade
         make_folder(path.parent)
         self._engine = create_engine(
             URL.create("sqlite+pysqlite", database=str(path)),
@@ -128,6 +130,12 @@ class Database:
                     f"written by a newer Staffroom (schema {present}, this one knows {newest})",
                     where=str(self.path),
                     hint="upgrade Staffroom, then run the command again",
+                )
+            if 0 < present < newest and not self._upgrade:
+                raise StaffroomError(
+                    f"written by an older Staffroom (schema {present}, this one needs {newest})",
+                    where=str(self.path),
+                    hint="staffroom home upgrade",
                 )
             for migration in MIGRATIONS:
                 if migration.number > present:

@@ -134,11 +134,15 @@ meta = Table(
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema; `number` becomes the database's `user_version`."""
+    """One step of the schema; `number` becomes the database's `user_version`.
+
+    `rewrites` names the columns (`table.column`) whose values it changes on purpose: an upgrade refuses any other change.
+    """
 
     number: int
     what: str
     statements: tuple[str, ...]
+    rewrites: tuple[str, ...] = ()
 
 
 MIGRATIONS: tuple[Migration, ...] = (

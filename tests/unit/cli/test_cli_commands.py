@@ -182,8 +182,16 @@ def test_serve_says_its_address(staffroom: CommandLine, pipeline: Callable[..., 
     seen: list[object] = []
 
     async def run(
-        home: object, host: str, port: int, on_ready: Callable[[str], None], on_trouble: Callable[[str], None]
+        home: object,
+        host: str,
+        port: int,
+        on_ready: Callable[[str], None],
+        on_trouble: Callable[[str], None],
+        *,
+        tls: object,
+        public_url: str,
     ) -> None:
+        assert tls is None and public_url == ""
         seen.extend([host, port])
         on_ready(f"http://{host}:{port}")
 

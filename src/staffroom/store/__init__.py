@@ -1,6 +1,7 @@
 """What a home keeps: artifacts by digest, the index, and the lock. It imports `records` only."""
 
 from staffroom.store.api_keys import ApiKey, ApiKeys, KeyCheck, KeyProblem, KeyRole
+from staffroom.store.approvals import Approvals, ApprovalState, PendingCall
 from staffroom.store.caps import Caps
 from staffroom.store.database import Database
 from staffroom.store.durable import disk_error, make_folder, sync_folder, write_durably
@@ -19,6 +20,8 @@ __all__ = [
     "AliasMove",
     "ApiKey",
     "ApiKeys",
+    "ApprovalState",
+    "Approvals",
     "Caps",
     "DamagedObject",
     "Database",
@@ -32,6 +35,7 @@ __all__ = [
     "KeyRole",
     "MissingObject",
     "ObjectStore",
+    "PendingCall",
     "PlainModels",
     "Releases",
     "Responses",

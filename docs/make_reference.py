@@ -11,6 +11,7 @@ from staffroom.cli.app import build_command
 from staffroom.cli.language import words_of
 from staffroom.pipeline.exams import exam_schema, item_schema
 from staffroom.records.job_description import JobDescription
+from staffroom.records.route_guardrails import RouteGuardrails
 
 __all__ = ["main", "pages", "paths_of"]
 
@@ -21,6 +22,8 @@ JOB = """One YAML file is the only configuration of a run. An unknown field is a
 `staffroom schema job` prints this as a JSON Schema, for editors. A commented one to start from: `staffroom init`."""
 EXAM = """How a pack's items are split, scored and gated. `staffroom schema exam` prints this as a JSON Schema;
 `staffroom exam check PACK` looks for faults. How to write one: [Write an exam](../guides/write-an-exam.md)."""
+ROUTE = """What `staffroom route add --guardrails FILE` reads; every field has a default. `staffroom schema guardrails` prints this
+as a JSON Schema. What it is for: [Serve a model as it is](../guides/plain-models.md)."""
 ITEMS = """One item a line. The worker sees `input` and `choices`, nothing else. `staffroom schema item` prints this as a
 JSON Schema."""
 
@@ -37,6 +40,9 @@ def pages() -> dict[str, str]:
         "commands.md": _commands_page(),
         "job-description.md": _schema_page("The job description", JOB, JobDescription.model_json_schema()),
         "exam-yaml.md": _schema_page("exam.yaml of an exam pack", EXAM, exam_schema()),
+        "route-guardrails.md": _schema_page(
+            "The guardrails of a plain model", ROUTE, RouteGuardrails.model_json_schema()
+        ),
         "exam-items.md": _schema_page("items.jsonl of an exam pack", ITEMS, item_schema()),
     }
 

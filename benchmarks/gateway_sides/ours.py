@@ -3,13 +3,11 @@
     python ours.py '{"home": "...", "port": 8001, "engine": "http://127.0.0.1:8000/v1", "socket": "", "engine_key": "",
                      "model": "weights-7b", "kind": "openai", "guardrails": true}'
 
-Prints one JSON line with a key once it serves. The guardrails are patterns of the benchmark's own: four of them, both
-for what goes in and for what comes out.
+Prints one JSON line with a key once it serves. The guardrails are those that `staffroom route add` gives a plain model.
 """
 
 import asyncio
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import uvloop
 from staffroom.engine.protocols import ServerAddress
 from staffroom.records.budgets import TOKENS, Cap, CapPeriod, CapScope
 from staffroom.records.plain_model import PlainModel
+from staffroom.records.route_guardrails import RouteGuardrails, route_plan
 from staffroom.serve import (
     Budgets,
     DocumentLinks,
@@ -30,32 +29,9 @@ from staffroom.serve import (
     ServedPlain,
     serve_until_signal,
 )
-from staffroom.serve.plain import TextVerdict, Upstream
+from staffroom.serve.guardrails import TextGuard
+from staffroom.serve.plain import Upstream
 from staffroom.store import ApiKeys, Database, Home, SpendBook
-
-_PATTERNS = (
-    ("e-mail", r"@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
-    ("card", r"(?<!\d)\d{4}(?:[ -]?\d{4}){3}(?!\d)"),
-    ("national-id", r"(?<![A-Z0-9])[A-Z][12]\d{8}(?!\d)"),
-    ("mobile", r"(?<!\d)09\d{2}-?\d{3}-?\d{3}(?!\d)"),
-)
-
-
-class Pattern:
-    """Forbids texts in which a pattern is found."""
-
-    version, stages = "1", ("input", "output")
-
-    def __init__(self, name: str, pattern: str) -> None:
-        self.id = name
-        self._find = re.compile(pattern).search
-
-    def check(self, text: str) -> TextVerdict:
-        """Look for the pattern."""
-        return _ALLOWED if self._find(text) is None else TextVerdict(False, f"{self.id} found")
-
-
-_ALLOWED = TextVerdict(True)
 
 
 class Engine:
@@ -89,7 +65,8 @@ async def main(order: dict[str, Any]) -> None:
     )
     permits = Permits(home.permits)
     permits.grant(model.alias, model.digest)
-    guardrails = tuple(Pattern(*each) for each in _PATTERNS) if order["guardrails"] else ()
+    plan = route_plan(RouteGuardrails()) if order["guardrails"] else None
+    guard = None if plan is None else TextGuard(plan)
     upstream = Upstream(Engine(ServerAddress(order["engine"], order["socket"], order["engine_key"])))
     with (
         Database(home.database) as database,
@@ -113,7 +90,7 @@ async def main(order: dict[str, Any]) -> None:
             caps=lambda: caps,
         )
         queue = EngineQueue(slots=model.slots, waiting=model.waiting)
-        gateway.serve(ServedPlain(model, model.digest, upstream, order["model"], queue, "Lin", guardrails))
+        gateway.serve(ServedPlain(model, model.digest, upstream, order["model"], queue, "Lin", guard))
         server = GatewayServer(gateway, port=int(order["port"]), drain_seconds=2)
         await serve_until_signal(server, on_ready=lambda _: print(json.dumps({"key": token}), flush=True))
         await upstream.close()

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from staffroom.engine.protocols import ServerAddress
 from staffroom.records.budgets import Cap
+from staffroom.records.guardrails import GuardrailPlan
 from staffroom.records.plain_model import PlainModel
 from staffroom.serve import (
     DocumentLinks,
@@ -25,11 +26,13 @@ from staffroom.serve import (
     Permits,
 )
 from staffroom.serve.budgets import Budgets
-from staffroom.serve.plain import AddressedEngine, Breaker, ServedPlain, TextGuardrail, Upstream
+from staffroom.serve.guardrails import TextGuard
+from staffroom.serve.plain import AddressedEngine, Breaker, ServedPlain, Upstream
 from staffroom.store import ApiKeys, Database, Home, SpendBook
 
 ASK = {"model": "plain", "messages": [{"role": "user", "content": "hello"}]}
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+NUMBER_PIECES = ("申請人🙂", "，A1", "2345", "67", "89", "。", "再見")
 PIECES = ("Hel", "lo ", '"you"', "。\n", "bye")
 
 
@@ -125,7 +128,7 @@ class MockEngine:
             if body.get("timings_per_token"):
                 event["timings"] = {"cache_n": 2, "prompt_n": 5, "predicted_n": written}
             data = b"data: " + json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
-            if wish == "split":
+            if wish.startswith("split"):
                 for byte in data:
                     await response.write(bytes([byte]))
                     await asyncio.sleep(0)
@@ -159,7 +162,8 @@ class MockEngine:
         return response
 
     async def _responses(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        part = {"type": "output_text", "text": "Hello", "annotations": []}
+        pieces = NUMBER_PIECES if _wish("responses", body) == "number" else ("Hel", "lo")
+        part = {"type": "output_text", "text": "".join(pieces), "annotations": []}
         item = {
             "id": "msg_1",
             "type": "message",
@@ -191,7 +195,7 @@ class MockEngine:
         await response.prepare(request)
         begun = {**whole, "status": "in_progress", "output": [], "usage": None}
         events: list[dict[str, Any]] = [{"type": "response.created", "response": begun}]
-        for piece in ("Hel", "lo"):
+        for piece in pieces:
             events.append(
                 {
                     "type": "response.output_text.delta",
@@ -210,6 +214,10 @@ class MockEngine:
 
 
 def _pieces(wish: str) -> Sequence[str]:
+    if wish.endswith("number"):
+        return NUMBER_PIECES
+    if wish == "topic":
+        return ("這裡是區公", "所，要投", "票給", "誰呢？", "再見")
     if wish == "slow":
         return ("字",) * 5000
     if wish == "flood":
@@ -307,7 +315,7 @@ async def plain_place(
     path: Path,
     *,
     model: PlainModel | None = None,
-    guardrails: tuple[TextGuardrail, ...] = (),
+    guardrails: GuardrailPlan | None = None,
     settings: GatewaySettings | None = None,
     caps: Callable[[], list[Cap]] = list,
     breaker: Breaker | None = None,
@@ -321,7 +329,8 @@ async def plain_place(
     await engine.start()
     upstream = Upstream(real or engine, breaker=breaker)
     queue = EngineQueue(slots=model.slots, waiting=model.waiting)
-    served = ServedPlain(model, model.digest, upstream, "weights-7b", queue, "Lin", guardrails)
+    guard = None if guardrails is None else TextGuard(guardrails)
+    served = ServedPlain(model, model.digest, upstream, "weights-7b", queue, "Lin", guard)
     with (
         Database(home.database) as database,
         DutyLog(home.private / "duty") as duty,

@@ -12,8 +12,10 @@ import pytest
 from plain_desk import PlainPlace, at_plain_place, plain_model
 
 from staffroom.records.budgets import TOKENS, Cap, CapPeriod, CapScope
+from staffroom.records.guardrails import GuardrailPlan
+from staffroom.records.route_guardrails import RouteGuardrails, route_plan
 from staffroom.serve import GatewaySettings
-from staffroom.serve.plain import Breaker, TextVerdict
+from staffroom.serve.plain import Breaker
 
 CAP = Cap(CapScope.WORKER, "plain", TOKENS, CapPeriod.TOTAL, 10_000)
 
@@ -189,27 +191,90 @@ def test_an_end_of_the_gateway_lets_streams_come_to_theirs(tmp_path: Path) -> No
     at_plain_place(work, tmp_path)
 
 
-class NoCode:
-    """Forbids a word in both directions."""
-
-    id, version, stages = "no-code", "1", ("input", "output")
-
-    def check(self, text: str) -> TextVerdict:
-        return TextVerdict("secret-4711" not in text, "a code was withheld")
+NUMBER = "A123456789"
+MASK = "〔身分證字號已遮蔽〕"
 
 
-def test_guardrails_see_the_input_and_hold_the_output_back(tmp_path: Path) -> None:
+def _guardrails(**fields: Any) -> GuardrailPlan:
+    plan = route_plan(RouteGuardrails.model_validate(fields))
+    assert plan is not None
+    return plan
+
+
+def test_guardrails_mask_what_goes_in_and_out_and_leave_their_verdicts(tmp_path: Path) -> None:
     async def work(place: PlainPlace) -> None:
-        refused = await place.ask("what is secret-4711?")
-        assert (refused.status, (await refused.json())["error"]["code"]) == (400, "guardrail_blocked")
-        hidden = [{"type": "function", "function": {"name": "f", "description": "say secret-4711"}}]
-        assert (await place.ask("hello", tools=hidden)).status == 400
-        assert not place.engine.bodies
-        for wish in ("hello", "say " + "word " * 100):
+        plain = await (await place.ask(f"say 我是{NUMBER}。")).json()
+        assert place.engine.bodies[-1]["messages"][0]["content"] == f"say 我是{MASK}。"
+        assert plain["choices"][0]["message"]["content"] == f"say 我是{MASK}。"
+        tool = {"type": "function", "function": {"name": "f", "description": f"of {NUMBER}"}}
+        assert (await place.ask("hello", tools=[tool])).status == 200
+        assert place.engine.bodies[-1]["tools"][0]["function"]["description"] == f"of {MASK}"
+        for wish in ("hello", "split", "say " + "word " * 100):
             events = await _events(await place.ask(wish, stream=True))
             assert events[-1] == "data: [DONE]"
             texts = [json.loads(e[6:])["choices"] for e in events[:-1]]
             said = "".join(c["delta"].get("content") or "" for choices in texts for c in choices)
-            assert said == (wish if wish != "hello" else 'Hello "you"。\nbye')
+            assert said == (wish if wish.startswith("say ") else 'Hello "you"。\nbye')
+        found = [[(each["stage"], each["verdict"]) for each in line["guardrails"]] for line in place.duty()]
+        assert found == [[("input", "mask")], [("input", "mask")], [], [], []]
 
-    at_plain_place(work, tmp_path, guardrails=(NoCode(),))
+    at_plain_place(work, tmp_path, guardrails=_guardrails())
+
+
+@pytest.mark.parametrize("wish", ["number", "split number"])
+def test_a_number_that_comes_in_parts_never_leaves(tmp_path: Path, wish: str) -> None:
+    async def work(place: PlainPlace) -> None:
+        response = await place.ask(wish, stream=True)
+        data = await response.read()
+        assert data.endswith(b"data: [DONE]\n\n")
+        texts = [json.loads(e[6:])["choices"] for e in data.decode().split("\n\n")[:-2]]
+        said = "".join(c["delta"].get("content") or "" for choices in texts for c in choices)
+        assert said == f"申請人🙂，{MASK}。再見"
+        (line,) = place.duty()
+        assert [(each["stage"], each["verdict"], each["reason"]) for each in line["guardrails"]] == [
+            ("output", "mask", "national_id")
+        ]
+        (texts_file,) = (place.home.private / "duty").glob("*.texts.jsonl")
+        assert json.loads(texts_file.read_text())["answer"] == said, "what was served, not what was said"
+
+    at_plain_place(work, tmp_path, guardrails=_guardrails())
+
+
+def test_what_is_blocked_is_told_and_on_record(tmp_path: Path) -> None:
+    async def work(place: PlainPlace) -> None:
+        refused = await place.ask("which party is best?")
+        assert (refused.status, (await refused.json())["error"]["code"]) == (400, "guardrail_blocked")
+        assert not place.engine.bodies
+        refused = await place.client.post(
+            f"{place.url}/v1/completions", json={"model": "plain", "prompt": [1, 2, 3]}
+        )
+        assert (await refused.json())["error"]["param"] == "prompt"
+        events = await _events(await place.ask("topic", stream=True))
+        error = json.loads(events[-1].removeprefix("data: "))["error"]
+        assert error["code"] == "guardrail_blocked"
+        said = "".join(json.loads(e[6:])["choices"][0]["delta"].get("content", "") for e in events[:-1])
+        assert said == "這裡是區公所，"
+        await until(lambda: len(place.duty()) == 2)
+        lines = place.duty()
+        assert [line["outcome"] for line in lines] == ["guardrail_blocked"] * 2
+        assert [(each["stage"], each["reason"]) for line in lines for each in line["guardrails"]] == [
+            ("input", "elections"),
+            ("output", "elections"),
+        ]
+
+    topics = [{"name": "elections", "words": ["which party", "投票給誰"]}]
+    at_plain_place(work, tmp_path, guardrails=_guardrails(topics=topics))
+
+
+def test_a_response_is_masked_in_every_event_that_tells_it(tmp_path: Path) -> None:
+    async def work(place: PlainPlace) -> None:
+        for stream in (True, False):
+            asked = {"model": "plain", "input": "number", "stream": stream}
+            response = await place.client.post(f"{place.url}/v1/responses", json=asked)
+            text = (await response.read()).decode()
+            assert response.status == 200
+            assert NUMBER not in text
+            assert MASK in text
+        assert [line["guardrails"][0]["count"] for line in place.duty()] == [1, 1]
+
+    at_plain_place(work, tmp_path, guardrails=_guardrails())

@@ -25,6 +25,7 @@ from staffroom.cli import (
     route_commands,
     schema_command,
     serve_command,
+    tool_commands,
     worker_commands,
 )
 from staffroom.cli.language import Words
@@ -97,6 +98,25 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
         "route",
         "Plain models behind the gateway, without exam and documents.",
         (("add", route_commands.add), ("list", route_commands.list_), ("remove", route_commands.remove)),
+    ),
+    (
+        "tools",
+        "The function tools of a job: list them, call one as the worker would.",
+        (
+            ("list", tool_commands.list_tools),
+            ("call", tool_commands.call),
+            ("carry-out", tool_commands.carry_out),
+            ("ceiling", tool_commands.ceiling),
+        ),
+    ),
+    (
+        "approvals",
+        "Tool calls that wait for a person.",
+        (
+            ("list", tool_commands.list_calls),
+            ("approve", tool_commands.approve),
+            ("refuse", tool_commands.refuse),
+        ),
     ),
     (
         "import",

@@ -50,6 +50,13 @@ def add(
     key_file: Annotated[
         Path | None, typer.Option("--key-file", help="A file with the server's key; it is kept in `keys/`.")
     ] = None,
+    guardrails: Annotated[
+        str,
+        typer.Option(
+            "--guardrails",
+            help="What is masked of requests and answers: default, none, or a file (`staffroom schema guardrails`).",
+        ),
+    ] = "default",
     as_json: JsonFlag = False,
 ) -> None:
     """Serve a model as it is, without exam or documents; the log records who admitted it and who answers for it."""
@@ -75,15 +82,11 @@ def add(
             price_read=_price(terminal, price_in),
             price_written=_price(terminal, price_out),
             key=_key(terminal, key_file),
+            guardrails=guardrails,
             by=operating_user(),
         )
 
-    def draw() -> None:
-        t = terminal.t
-        terminal.line(t("{name} may be served as it is. Nobody examined it: it is no worker.", name=name))
-        terminal.line(t("To stop it: {command}", command=f"staffroom suspend {name}"))
-
-    terminal.give(row, draw)
+    terminal.give(row, lambda: _admitted(terminal, name, row))
 
 
 def list_(context: typer.Context, as_json: JsonFlag = False) -> None:
@@ -102,6 +105,20 @@ def remove(context: typer.Context, name: Name, as_json: JsonFlag = False) -> Non
 
     row = withdraw_plain(home_of(terminal), name, operating_user())
     terminal.give(row, lambda: terminal.line(terminal.t("{name} is no longer served.", name=name)))
+
+
+def _admitted(terminal: Terminal, name: str, row: dict[str, Any]) -> None:
+    t = terminal.t
+    terminal.line(t("{name} may be served as it is. Nobody examined it: it is no worker.", name=name))
+    if row["guardrails"]:
+        terminal.line(t("What its guardrails do with what they find: {verdicts}", verdicts=_verdicts(row)))
+    else:
+        terminal.line(t("It has no guardrails: personal data and keys pass through as they are."))
+    terminal.line(t("To stop it: {command}", command=f"staffroom suspend {name}"))
+
+
+def _verdicts(row: dict[str, Any]) -> str:
+    return ", ".join(f"{rule['id']} ({rule['stage']}: {rule['verdict']})" for rule in row["guardrails"])
 
 
 def _price(terminal: Terminal, text: str) -> Decimal:

@@ -12,18 +12,22 @@ __all__ = ["SchemaOf", "schema"]
 
 
 class SchemaOf(StrEnum):
-    """Which file: job.yaml, exam.yaml, or one line of items.jsonl."""
+    """Which file: job.yaml, exam.yaml, one line of items.jsonl, or the guardrails of a plain model."""
 
     JOB = "job"
     EXAM = "exam"
     ITEM = "item"
+    GUARDRAILS = "guardrails"
 
 
 def schema(
     context: typer.Context,
     of: Annotated[
         SchemaOf,
-        typer.Argument(help="The job description, the exam pack's exam.yaml, or a line of its items.jsonl."),
+        typer.Argument(
+            help="The job description, the exam pack's exam.yaml, a line of its items.jsonl, or the guardrails of a "
+            "plain model."
+        ),
     ],
     as_json: JsonFlag = False,
 ) -> None:
@@ -38,6 +42,10 @@ def _schema(of: SchemaOf) -> dict[str, Any]:
         from staffroom.records.job_description import JobDescription
 
         return JobDescription.model_json_schema()
+    if of is SchemaOf.GUARDRAILS:
+        from staffroom.records.route_guardrails import RouteGuardrails
+
+        return RouteGuardrails.model_json_schema()
     from staffroom.pipeline.exams import exam_schema, item_schema
 
     return exam_schema() if of is SchemaOf.EXAM else item_schema()

@@ -16,11 +16,15 @@ from staffroom.engine.protocols import ServerAddress
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.models import FetchStage
 from staffroom.records.errors import StaffroomError, WrongUse
+from staffroom.records.guardrails import GuardrailPlan
 from staffroom.records.models import Candidate
 from staffroom.records.plain_model import PlainModel
 from staffroom.records.protocols import Progress
+from staffroom.records.route_guardrails import RouteGuardrails, route_plan
+from staffroom.records.source_file import read_yaml_model
 from staffroom.recruit import file_of, find_model, resolve_candidate
 from staffroom.serve import DutyState, EngineQueue, Permits, ServedPlain
+from staffroom.serve.guardrails import TextGuard
 from staffroom.serve.plain import Upstream
 from staffroom.store import AdmittedModel, Database, Home, PlainModels, Releases, to_text, write_durably
 
@@ -48,11 +52,13 @@ def admit_plain(
     price_read: Decimal = Decimal(0),
     price_written: Decimal = Decimal(0),
     key: str = "",
+    guardrails: str = "default",
     by: str = "",
 ) -> dict[str, Any]:
     """Admit a model under an alias: 1. recorded, 2. kept, 3. permitted; the same again changes nothing.
 
     target: what `models add` takes; a server's key goes into `keys/`, and into no record.
+    guardrails: `default`, `none`, or the path of a file (`RouteGuardrails`).
     """
     _require(engine in _ENGINES, f"the engine is one of {', '.join(_ENGINES)}")
     _require(bool(endpoints) and set(endpoints) <= set(_ENDPOINTS), f"endpoints: {', '.join(_ENDPOINTS)}")
@@ -75,6 +81,7 @@ def admit_plain(
         currency=currency,
         price_read=_decimal(price_read),
         price_written=_decimal(price_written),
+        guardrails=_guardrails(guardrails),
     )
     with Database(home.database) as database:
         if alias in Releases(database).aliases():
@@ -85,7 +92,7 @@ def admit_plain(
         number = sum(1 for item in log.entries() if item.entry["body"].get("alias") == alias)
         known = PlainModels(database).get(alias)
         if known is None or known.model != model:
-            body = {"alias": alias, "digest": model.digest, "manifest": model.as_json(), "examined": False}
+            body = {"alias": alias, "digest": model.digest, "manifest": model.manifest(), "examined": False}
             body["by"] = log.commitment_to("person", by or str(os.getuid()))
             log.append("plain-model-admitted", f"plain:{alias}:{number}:{model.digest}", "", body)
             PlainModels(database).save(model, sponsor.strip())  # 2
@@ -163,7 +170,9 @@ async def open_plain(home: Home, admitted: AdmittedModel) -> OpenPlain:
         await child.address()
         upstream = Upstream(child)
     queue = EngineQueue(slots=model.slots, waiting=model.waiting)
-    return OpenPlain(ServedPlain(model, model.digest, upstream, name, queue, admitted.sponsor), child)
+    guard = TextGuard(model.guardrails) if model.guardrails is not None else None
+    served = ServedPlain(model, model.digest, upstream, name, queue, admitted.sponsor, guard)
+    return OpenPlain(served, child)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +198,7 @@ def _source(candidate: Candidate) -> str:
 
 def _row(home: Home, admitted: AdmittedModel) -> dict[str, Any]:
     model = admitted.model
-    row: Mapping[str, Any] = model.as_json()
+    row: Mapping[str, Any] = model.manifest()
     return {
         **row,
         "digest": model.digest,
@@ -197,6 +206,15 @@ def _row(home: Home, admitted: AdmittedModel) -> dict[str, Any]:
         "admitted": to_text(admitted.admitted),
         "state": Permits(home.permits).state(model.alias).value,
     }
+
+
+def _guardrails(word: str) -> GuardrailPlan | None:
+    if word == "none":
+        return None
+    if word == "default":
+        return route_plan(RouteGuardrails())
+    hint = "staffroom schema guardrails shows the fields; `default` and `none` need no file"
+    return route_plan(read_yaml_model(Path(word), RouteGuardrails, hint=hint))
 
 
 def _key_file(home: Home, alias: str) -> Path:

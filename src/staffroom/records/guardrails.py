@@ -27,7 +27,7 @@ GUARDRAIL_VERSIONS: Mapping[str, int] = MappingProxyType(
         "identifiers": 1,
         "contacts": 1,
         "secrets": 1,
-        "forbidden_topics": 1,
+        "forbidden_topics": 2,
         "required_phrases": 1,
         "locale": 1,
         "cited_numbers": 1,

@@ -8,10 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from staffroom.records.guardrail_settings import ForbiddenTopic, GuardrailSettings, RequiredPhrase
 from staffroom.records.tasks import Task
+from staffroom.records.tools import HttpTool, Tool
 
 __all__ = [
     "Budget",
@@ -94,7 +95,9 @@ class Policy(_Strict):
     autonomy: Annotated[
         int, Field(ge=1, le=5, description="Autonomy level 1 (operator) to 5 (observer).")
     ] = 1
-    tools: tuple[str, ...] = Field((), description="Function tools the worker may call.")
+    tools: tuple[Tool, ...] = Field(
+        (), description="Function tools, each with its risk; see the guide on tools."
+    )
     data_classes: tuple[str, ...] = Field(("public",), description="Classes of data the worker may see.")
     retention_days: int = Field(
         180, ge=1, description="Days that duty records are kept (at least 180 for regulated use)."
@@ -103,6 +106,20 @@ class Policy(_Strict):
     skip_bad_documents: bool = Field(
         False, description="Go on without documents that cannot be read, naming each."
     )
+
+    @field_validator("tools")
+    @classmethod
+    def _each_once(cls, value: tuple[Tool, ...]) -> tuple[Tool, ...]:
+        if len({tool.name for tool in value}) != len(value):
+            raise ValueError("two tools have the same name")
+        return value
+
+    @model_validator(mode="after")
+    def _egress_declared(self) -> "Policy":
+        for tool in self.tools:
+            if isinstance(tool, HttpTool) and tool.host not in self.egress:
+                raise ValueError(f"tool `{tool.name}` calls {tool.host}, which is not in `egress`")
+        return self
 
 
 class Price(_Strict):

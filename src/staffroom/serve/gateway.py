@@ -41,7 +41,8 @@ from staffroom.serve.feedback import FEEDBACK_PATH, receive_feedback
 from staffroom.serve.once import Once
 from staffroom.serve.permit import DutyState, Permits
 from staffroom.serve.plain import Endpoint, PlainDesk, ServedPlain
-from staffroom.serve.plain.relay import PlainCall, RelayLimits, budget_error, queue_error
+from staffroom.serve.plain.refusals import budget_error, queue_error
+from staffroom.serve.plain.relay import PlainCall, RelayLimits
 from staffroom.serve.queue import QueueFull
 from staffroom.serve.rest import rest_app
 from staffroom.serve.stops import StopReason

@@ -1,6 +1,7 @@
 """What a home keeps: artifacts by digest, the index, and the lock. It imports `records` only."""
 
 from staffroom.store.api_keys import ApiKey, ApiKeys, KeyCheck, KeyProblem, KeyRole
+from staffroom.store.approvals import Approvals, ApprovalState, PendingCall
 from staffroom.store.backup import (
     Backup,
     BackupSink,
@@ -28,6 +29,8 @@ __all__ = [
     "AliasMove",
     "ApiKey",
     "ApiKeys",
+    "ApprovalState",
+    "Approvals",
     "Backup",
     "BackupSink",
     "Caps",
@@ -43,6 +46,7 @@ __all__ = [
     "KeyRole",
     "MissingObject",
     "ObjectStore",
+    "PendingCall",
     "PlainModels",
     "Releases",
     "Responses",

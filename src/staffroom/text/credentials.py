@@ -7,7 +7,14 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["KEY_BLOCK_BEGIN", "KEY_BLOCK_END", "Credential", "CredentialKind", "find_credentials"]
+__all__ = [
+    "KEY_BLOCK_BEGIN",
+    "KEY_BLOCK_END",
+    "Credential",
+    "CredentialKind",
+    "find_credentials",
+    "may_hold_credentials",
+]
 
 
 class CredentialKind(StrEnum):
@@ -50,15 +57,41 @@ _ASSIGNED = re.compile(
 )
 _IN_ADDRESS = re.compile(r"://[^\s/:@]{1,64}:(?P<value>[^\s/@]{3,64})@")
 _STRONG = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])")
-_MAYBE = re.compile(
-    r"-----BEGIN|[a-z]{2}[-_][A-Za-z0-9]|AKIA|ASIA|AIza|ya29|eyJ|SG\.|AGE-|earer|pass|pwd|secret|key|token|密碼|金鑰|權杖|通行碼|://",
-    re.IGNORECASE,
+# In small letters: what begins a known form, and the words that stand before a password.
+_MARKS = (
+    "key",
+    "pass",
+    "secret",
+    "token",
+    "://",
+    "earer",
+    "eyj",
+    "akia",
+    "asia",
+    "aiza",
+    "ya29",
+    "sg.",
+    "pwd",
+    "密碼",
+    "金鑰",
+    "權杖",
+    "通行碼",
 )
+_DASHED = re.compile(r"[a-z0-9]{2}[-_][a-z0-9]|-----")
+
+
+def may_hold_credentials(text: str) -> bool:
+    """Say quickly whether a text can hold a secret at all; most sentences cannot."""
+    small = text.casefold()
+    for mark in _MARKS:
+        if mark in small:
+            return True
+    return ("-" in small or "_" in small) and _DASHED.search(small) is not None
 
 
 def find_credentials(text: str) -> tuple[Credential, ...]:
     """Return the secrets of a text in order; a private-key block reaches to its end or the text's."""
-    if not _MAYBE.search(text):
+    if not may_hold_credentials(text):
         return ()
     found: list[Credential] = []
     begin = KEY_BLOCK_BEGIN.search(text)

@@ -171,6 +171,14 @@ def test_what_only_looks_like_a_secret(text: str) -> None:
     assert served(plan("en"), [text]) == (text, "", ())
 
 
+def test_a_topic_of_several_words_is_found_where_the_text_begins_with_it() -> None:
+    topics = {"forbidden_topics": [{"name": "t", "words": ["which party"]}]}
+    guard = TextGuard(plan("en", topics))
+    assert guard.examine(Stage.INPUT, "Which party is best?").blocked
+    assert not guard.examine(Stage.INPUT, "sandwich party").blocked
+    assert not guard.examine(Stage.INPUT, "x" * 70 + "which party").blocked, "the end of another word"
+
+
 def test_a_forbidden_topic_ends_the_answer_before_its_clause() -> None:
     rules = plan(charter=TOPICS)
     out, blocked, rulings = served(rules, ["圖書館很好，你該投 票給誰呢？", "還有。"])

@@ -10,9 +10,11 @@ from staffroom.pipeline.budgets import list_budgets, remove_budget, set_budget
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.plain_models import admit_plain, list_plain, withdraw_plain
 from staffroom.pipeline.workers import resume, suspend
+from staffroom.records.digests import digest_value
 from staffroom.records.errors import StaffroomError, WrongUse
+from staffroom.records.plain_model import PlainModel
 from staffroom.serve import Permits
-from staffroom.store import ApiKeys, Database, Home
+from staffroom.store import ApiKeys, Database, Home, PlainModels
 
 SERVER = "server:http://127.0.0.1:9/v1#weights"
 
@@ -73,6 +75,50 @@ def test_it_is_stopped_and_started_like_a_worker_and_withdrawn(home: Home) -> No
     kinds = [item.entry["type"] for item in DecisionLog(home).entries()]
     assert kinds[0] == kinds[-2] == "plain-model-admitted"
     assert kinds[-1] == "plain-model-withdrawn"
+
+
+def test_guardrails_are_admitted_with_the_model_and_its_words_stay_private(
+    home: Home, tmp_path: Path
+) -> None:
+    row = admit(home)
+    verdicts = {(rule["id"], rule["stage"]): rule["verdict"] for rule in row["guardrails"]}
+    assert verdicts == {
+        ("identifiers", "input"): "mask",
+        ("identifiers", "output"): "mask",
+        ("contacts", "input"): "flag",
+        ("contacts", "output"): "flag",
+        ("secrets", "input"): "mask",
+        ("secrets", "output"): "mask",
+    }
+    bare = admit(home, guardrails="none")
+    assert (bare["guardrails"], bare["digest"] != row["digest"]) == ([], True)
+    file = tmp_path / "guardrails.yaml"
+    file.write_text(
+        "topics: [{name: t, words: [quiet word]}]\ncontacts: {output: mask}\nknown: [(02) 2345-6789]\n"
+    )
+    named = admit(home, guardrails=str(file))
+    assert {rule["verdict"] for rule in named["guardrails"] if rule["id"] == "forbidden_topics"} == {"block"}
+    assert "quiet word" not in str([item.entry for item in DecisionLog(home).entries()])
+    with Database(home.database) as database:
+        (kept,) = PlainModels(database).list()
+    assert kept.model.guardrails is not None
+    assert kept.model.guardrails.topics[0].words == ("quiet word",)
+    assert kept.model.digest == named["digest"]
+    file.write_text("contact: {output: mask}\n")
+    with pytest.raises(WrongUse, match="did you mean `contacts`"):
+        admit(home, guardrails=str(file))
+
+
+def test_a_model_that_was_admitted_before_there_were_guardrails_is_the_same() -> None:
+    old = {
+        "alias": "a", "source": "endpoint:x#m", "sponsor": "c", "engine": "openai", "endpoints": ["chat"],
+        "images": False, "context": 4096, "max_output": 512, "slots": 1, "waiting": 1, "currency": "TWD",
+        "price_read": "0", "price_written": "0", "guardrails": [],
+    }  # fmt: skip
+    model = PlainModel.from_json(old)
+    assert model.guardrails is None
+    assert model.as_json() == old
+    assert model.digest == digest_value(old)
 
 
 def test_what_cannot_be_admitted(home: Home) -> None:

@@ -7,14 +7,19 @@ one that has documents. They know nothing of HTTP, keys or engines.
 from staffroom.serve.guardrails.citations import CitationCheck
 from staffroom.serve.guardrails.excerpts import guard_excerpts
 from staffroom.serve.guardrails.model import GuardModel
+from staffroom.serve.guardrails.personal import KnownContacts
+from staffroom.serve.guardrails.stream import Change, GuardedStream
 from staffroom.serve.guardrails.tally import Tally
 from staffroom.serve.guardrails.text_guard import AnswerGuard, Examined, TextGuard
 
 __all__ = [
     "AnswerGuard",
+    "Change",
     "CitationCheck",
     "Examined",
     "GuardModel",
+    "GuardedStream",
+    "KnownContacts",
     "Tally",
     "TextGuard",
     "guard_excerpts",

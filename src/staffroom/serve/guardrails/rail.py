@@ -9,7 +9,10 @@ from typing import Protocol
 
 from staffroom.records.guardrails import Verdict
 
-__all__ = ["Edit", "Rail"]
+__all__ = ["BEFORE", "Edit", "Rail"]
+
+BEFORE = 64
+"""Characters of what stood before a piece that its rails see; fewer where the text begins."""
 
 
 @dataclass(frozen=True, slots=True)

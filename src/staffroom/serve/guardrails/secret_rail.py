@@ -5,12 +5,16 @@ import re
 from staffroom.records.guardrails import GuardrailPlan, Stage, Verdict
 from staffroom.serve.guardrails.masks import mask_for
 from staffroom.serve.guardrails.rail import Edit
-from staffroom.text.credentials import KEY_BLOCK_END, CredentialKind, find_credentials
+from staffroom.text.credentials import (
+    KEY_BLOCK_END,
+    CredentialKind,
+    find_credentials,
+    may_hold_credentials,
+)
 
 __all__ = ["SecretRail"]
 
 _REST = re.compile(r"[A-Za-z0-9_.=/+-]+")
-_MAYBE = re.compile(r"[!-~]{8}")
 _END_REACH = 48
 
 
@@ -26,7 +30,7 @@ class SecretRail:
     def may(self, before: str, text: str) -> bool:
         """Say whether a secret can begin or go on in the text."""
         return self._verdict is not Verdict.ALLOW and (
-            self._in_block or self._in_token or _MAYBE.search(text) is not None
+            self._in_block or self._in_token or may_hold_credentials(before + text)
         )
 
     def peek(self, before: str, piece: str) -> list[Edit]:

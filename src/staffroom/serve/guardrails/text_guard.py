@@ -53,9 +53,17 @@ class TextGuard:
 
     def examine(self, stage: Stage, text: str) -> Examined:
         """Examine a whole text: a request (input), or what a tool returned (tool)."""
-        stream = GuardedStream(stage, _rails(self._plan, stage, KnownContacts(self._plan.known)))
+        stream = self.stream(stage, self.contacts())
         served = stream.feed(text) + stream.finish()
         return Examined("" if stream.blocked else served, stream.blocked, stream.rulings)
+
+    def contacts(self, texts: Sequence[str] = ()) -> KnownContacts:
+        """Return the contacts that may be told: those of the plan, and those that stand in the texts."""
+        return KnownContacts((*self._plan.known, *texts))
+
+    def stream(self, stage: Stage, contacts: KnownContacts) -> GuardedStream:
+        """Return what examines one text as it comes, for a caller that serves the bytes it was given."""
+        return GuardedStream(stage, _rails(self._plan, stage, contacts))
 
     def answer(self, *, question: str = "", known: Sequence[str] = (), repair: bool = True) -> "AnswerGuard":
         """Return the guard of one answer.

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from staffroom.records.guardrails import GuardrailPlan, Stage, Topic, Verdict
-from staffroom.serve.guardrails.rail import Edit
+from staffroom.serve.guardrails.rail import BEFORE, Edit
 from staffroom.text import to_traditional
 from staffroom.text.personal.fold import fold
 
@@ -73,8 +73,11 @@ class TopicRail:
 
 
 def _from_a_word(before: str) -> str:
-    """Return what stood before from its first whole word on: its beginning may be the end of one (anti|war)."""
-    return _PART.sub("", before, count=1)
+    """Return what stood before from its first whole word on: its beginning may be the end of one (anti|war).
+
+    What is shorter than what rails are shown is the text from its beginning, whose first word is whole.
+    """
+    return before if len(before) < BEFORE else _PART.sub("", before, count=1)
 
 
 def _plain(text: str) -> str:

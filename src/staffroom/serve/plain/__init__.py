@@ -1,7 +1,6 @@
 """Plain models: requests handed on to an engine as bytes, under the same keys, permits, budgets and records as workers."""
 
 from staffroom.serve.plain.bodies import BodyReader, Endpoint
-from staffroom.serve.plain.guarding import TextGuardrail, TextVerdict
 from staffroom.serve.plain.relay import PlainDesk
 from staffroom.serve.plain.served import ServedPlain
 from staffroom.serve.plain.upstream import AddressedEngine, Breaker, Upstream, UpstreamLost
@@ -13,8 +12,6 @@ __all__ = [
     "Endpoint",
     "PlainDesk",
     "ServedPlain",
-    "TextGuardrail",
-    "TextVerdict",
     "Upstream",
     "UpstreamLost",
 ]

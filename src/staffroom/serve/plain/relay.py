@@ -1,6 +1,6 @@
 """One request to a plain model, from the engine's queue to the duty record, its bytes passed through.
 
-1. The input is looked at by the guardrails; 2. a place in the queue and a reservation of the budgets are taken; 3. the
+1. The texts of the request are masked by the guardrails, or the request ends there; 2. a place in the queue and a reservation of the budgets are taken; 3. the
 engine is asked; 4. what it says goes to the client as it comes, whole events at a time; 5. the tokens are read from the
 answer's end, the budgets are settled, the record is written; 6. only then the end of the answer leaves.
 
@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -19,15 +20,26 @@ from starlette.types import Receive, Send
 
 from staffroom.records.budgets import CapScope
 from staffroom.records.errors import StaffroomError
+from staffroom.records.guardrails import Ruling
 from staffroom.serve.asgi import send_error, send_json, when_gone
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation
 from staffroom.serve.counters import Counters
 from staffroom.serve.duty import DutyLog, DutyRecord
+from staffroom.serve.guardrails import TextGuard
 from staffroom.serve.plain.bodies import BodyReader, Endpoint
-from staffroom.serve.plain.guarding import Blocked, HeldStream, check_texts
+from staffroom.serve.plain.guarding import Blocked, HeldEvents, MaskedRequest, mask_answer, mask_request
 from staffroom.serve.plain.http1 import Answer, ConnectionLost
-from staffroom.serve.plain.served import Order, ServedPlain, order_of
-from staffroom.serve.plain.tail import Tokens, answer_text, last_tokens, stream_text, tokens_of
+from staffroom.serve.plain.refusals import budget_error, queue_error, rejection
+from staffroom.serve.plain.served import Order, ServedPlain, order_of, require_text
+from staffroom.serve.plain.tail import (
+    Tokens,
+    answer_text,
+    before_error,
+    last_tokens,
+    stream_text,
+    tokens_of,
+    without_usage,
+)
 from staffroom.serve.plain.upstream import UpstreamLost
 from staffroom.serve.queue import QueueFull, Ticket
 from staffroom.serve.stops import StopReason, stop_error
@@ -35,7 +47,7 @@ from staffroom.serve.watch import AnswerWatch
 from staffroom.serve.wire import WireError, error_event
 from staffroom.store import ApiKey, utc_now
 
-__all__ = ["PlainCall", "PlainDesk", "RelayLimits", "budget_error", "queue_error"]
+__all__ = ["PlainCall", "PlainDesk", "RelayLimits"]
 
 Header = tuple[bytes, bytes]
 
@@ -44,6 +56,7 @@ _ENDS = (b"event: response.completed\n", b"event: response.incomplete\n", b"even
 _LISTEN_AFTER = 0.005
 _LINGER_SECONDS = 0.1
 _KEPT_BYTES = 8 << 20
+_LONG_TEXT = 16 << 10
 _EVENT_BYTES = 8 << 20
 _ANSWER_BYTES = 256 << 20
 _PASSED_ON = frozenset([400, 404, 408, 409, 413, 422, 429])
@@ -107,12 +120,12 @@ class PlainDesk:
         send: Send,
     ) -> None:
         """Answer one request; raises WireError for what is refused before anything was sent."""
-        order = order_of(served, endpoint, self._bodies.check(endpoint, value), size)
-        if order.texts:
-            try:
-                check_texts(served.guardrails, "input", "\n".join(order.texts))
-            except Blocked as blocked:
-                raise stop_error(StopReason.BLOCKED, blocked.reason) from blocked
+        asked = self._bodies.check(endpoint, value)
+        masked = None
+        if served.guard is not None:
+            require_text(endpoint, asked)
+            masked = await self._masked(call, served, served.guard, asked, size)
+        order = order_of(served, endpoint, asked, masked, size)
         try:
             ticket = served.queue.admit()
         except QueueFull as full:
@@ -130,6 +143,42 @@ class PlainDesk:
             ticket.leave()
             raise
         await _Relay(self, call, served, order, ticket, held, receive, send).run()
+
+    async def _masked(
+        self, call: PlainCall, served: ServedPlain, guard: TextGuard, asked: dict[str, Any], size: int
+    ) -> MaskedRequest:
+        try:
+            if size <= _LONG_TEXT:
+                return mask_request(guard, asked)
+            return await asyncio.to_thread(mask_request, guard, asked)
+        except Blocked as blocked:
+            error = stop_error(StopReason.BLOCKED, blocked.reason)
+            seconds = time.perf_counter() - call.arrived
+            entry = DutyRecord(
+                audit_id=call.audit_id,
+                at=utc_now(),
+                alias=served.alias,
+                release=served.release,
+                key=call.key.id if call.key else "",
+                outcome=StopReason.BLOCKED.value,
+                chunks=(),
+                tokens_in=0,
+                tokens_out=0,
+                first_text_seconds=None,
+                seconds=seconds,
+                question=orjson.dumps(
+                    asked.get("messages") or asked.get("input") or asked.get("prompt")
+                ).decode(),
+                answer="",
+                problem=blocked.reason,
+                rulings=blocked.rulings,
+            )
+            try:
+                self.duty.record(entry)
+            except StaffroomError as problem:
+                error = stop_error(StopReason.UNRECORDED, str(problem))
+            self.counters.ended(served.alias, error.code, 0, 0, seconds)
+            raise error from blocked
 
 
 class _Relay:
@@ -151,10 +200,12 @@ class _Relay:
         "_receive",
         "_reservation",
         "_response",
+        "_rulings",
         "_send",
         "_sending",
         "_sent",
         "_served",
+        "_shown",
         "_size",
         "_started",
         "_stopped",
@@ -192,7 +243,16 @@ class _Relay:
         self._task: asyncio.Task[Any] | None = None
         self._response: Answer | None = None
         self._listener: asyncio.Task[None] | None = None
-        self._held = HeldStream(served.guardrails) if served.guardrails and order.stream else None
+        self._held: HeldEvents | None = None
+        if served.guard is not None and order.stream:
+            self._held = HeldEvents(
+                served.guard,
+                order.texts,
+                repeats=order.endpoint is Endpoint.RESPONSES,
+                json_content=order.json_content,
+            )
+        self._rulings: tuple[Ruling, ...] = ()
+        self._shown: list[bytes] = []
         self._begun = self._moved = time.monotonic()
         self._first: float | None = None
         self._started = False
@@ -235,6 +295,7 @@ class _Relay:
                 task.uncancel()
         except Blocked as blocked:
             self._stopped, self._problem = StopReason.BLOCKED, blocked.reason
+            self._rulings = blocked.rulings
         except (UpstreamLost, ConnectionLost) as error:
             self._stopped, self._problem = StopReason.LOST, f"{type(error).__name__}: {error}"
             if isinstance(error, UpstreamLost) and not error.reached:
@@ -289,19 +350,28 @@ class _Relay:
         except orjson.JSONDecodeError as error:
             raise UpstreamLost("the engine's answer is not JSON") from error
         self._tokens = tokens_of(answer)
+        changed = await self._guarded(answer, len(body)) if self._served.guard is not None else False
         text = answer_text(answer)
-        if self._served.guardrails and text:
-            check_texts(self._served.guardrails, "output", text)
         if not self._desk.watch.permitted(self.alias, self.release):
             self._stopped = StopReason.SUSPENDED
             return _nothing
         if isinstance(answer, dict) and answer.get("model") != self.alias and "model" in answer:
-            answer["model"] = self.alias
+            answer["model"], changed = self.alias, True
+        if changed:
             body = orjson.dumps(answer)
         self._first = time.perf_counter()
         if not self._keep("answered", text):
             return _nothing
         return lambda: send_json(self._send, 200, body, self._names())
+
+    async def _guarded(self, answer: Any, size: int) -> bool:
+        """Examine an answer in one piece; says whether it was changed."""
+        guard, order = self._served.guard, self._order
+        if guard is None or order.endpoint is Endpoint.EMBEDDINGS:
+            return False
+        check = partial(mask_answer, guard, answer, order.texts, json_content=order.json_content)
+        changed, self._rulings = check() if size <= _LONG_TEXT else await asyncio.to_thread(check)
+        return changed
 
     async def _stream(self, response: Answer) -> Callable[[], Any]:
         desk, send = self._desk, self._send
@@ -328,7 +398,7 @@ class _Relay:
                     continue
             failed = b""
             if b'{"error"' in data or b"error:" in data:
-                data, failed = _before_error(data)
+                data, failed = before_error(data)
             if responses:
                 ended = any(mark in data for mark in _ENDS)
             elif data.endswith(_DONE):
@@ -338,7 +408,7 @@ class _Relay:
                 data = data.replace(old, new)
             self._keep_piece(data)
             if strip and b'"choices":[]' in data:
-                data = _without_usage(data)
+                data = without_usage(data)
             if not desk.watch.permitted(self.alias, self.release):
                 self._stopped = StopReason.SUSPENDED
                 return _nothing
@@ -346,24 +416,42 @@ class _Relay:
                 data, last = b"", data
             if self._held is not None and data:
                 data = self._held.feed(data)
+                self._shown.append(data)
             if data:
                 if not self._started:
                     await self._open()
                 self._sending = True
                 await send({"type": "http.response.body", "body": data, "more_body": True})
                 self._sending = False
+            if self._held is not None and self._held.blocked:
+                raise Blocked(self._held.blocked)
             if failed:
                 raise UpstreamLost(f"the engine reported: {failed[:300].decode('utf-8', 'replace')}")
         if not ended:
             raise UpstreamLost("the engine's stream had no end")
         if self._held is not None:
-            last = self._held.rest() + last
+            last = await self._let_go(self._held, last)
         return await self._closing(last)
+
+    async def _let_go(self, held: HeldEvents, last: bytes) -> bytes:
+        """Return the end of a stream with what was held back of it."""
+        rest, done = held.rest(), last
+        if self._order.endpoint is Endpoint.RESPONSES:
+            # Its last event tells the whole answer again.
+            rest, done = rest + held.feed(last) + held.rest(), b""
+        self._shown.append(rest)
+        if not held.blocked:
+            return rest + done
+        if rest:
+            if not self._started:
+                await self._open()
+            await self._send({"type": "http.response.body", "body": rest, "more_body": True})
+        raise Blocked(held.blocked)
 
     async def _closing(self, last: bytes) -> Callable[[], Any]:
         pieces = self._pieces
         self._tokens = last_tokens(b"".join(pieces[-3:]))
-        if not self._keep("answered", stream_text(pieces)):
+        if not self._keep("answered", self._text()):
             return _nothing
         if not self._started:
             await self._open()
@@ -381,23 +469,9 @@ class _Relay:
         status = response.status
         if status not in _PASSED_ON:
             raise UpstreamLost(f"the engine answered {status}: {body[:300].decode('utf-8', 'replace')}")
-        message, code, param = f"the engine refused the request ({status})", "request_rejected", None
-        try:
-            error = orjson.loads(body)["error"]
-            message, code = str(error["message"]), str(error.get("code") or error.get("type") or code)
-            param = error.get("param") if isinstance(error.get("param"), str) else None
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            pass  # an engine with another form of error: the status says enough
-        if "context" in message.lower() and status == 400:
-            code = "context_length_exceeded"
-        headers = tuple(
-            (name.encode(), response.headers[name].encode())
-            for name in ("retry-after",)
-            if name in response.headers
-        )
-        refusal = WireError(status, message[:2000], code=code[:100], param=param, headers=headers)
+        refusal = rejection(status, body, response.headers.get("retry-after", ""))
         self._reservation.give_back()
-        if not self._keep(code[:100]):
+        if not self._keep(refusal.code):
             return _nothing
         return lambda: self._refuse(refusal)
 
@@ -451,8 +525,9 @@ class _Relay:
             first_text_seconds=None if self._first is None else self._first - call.arrived,
             seconds=time.perf_counter() - call.arrived,
             question=self._order.question,
-            answer=stream_text(self._pieces) if text is None else text,
+            answer=self._text() if text is None else text,
             problem=self._problem,
+            rulings=self._ruled(),
         )
         try:
             self._desk.duty.record(entry)
@@ -468,6 +543,14 @@ class _Relay:
             entry.seconds,
         )
         return self._stopped is None
+
+    def _text(self) -> str:
+        """Return what was said; with guardrails, what was served of it."""
+        return stream_text(self._pieces if self._held is None else self._shown)
+
+    def _ruled(self) -> tuple[Ruling, ...]:
+        found = self._rulings if self._held is None else self._held.rulings
+        return (*self._order.rulings, *found)
 
     def _leave_engine(self) -> None:
         breaker = self._served.upstream.breaker
@@ -504,54 +587,3 @@ class _Relay:
 
 async def _nothing() -> None:
     return
-
-
-def _before_error(data: bytes) -> tuple[bytes, bytes]:
-    """Cut at the first event by which the engine reports an error; the second part is that event, if there is one."""
-    start = 0
-    for event in data.split(b"\n\n"):
-        if event.startswith((b'data: {"error"', b'data:{"error"', b"error:", b"event: error")):
-            return data[:start], event
-        start += len(event) + 2
-    return data, b""
-
-
-def _without_usage(data: bytes) -> bytes:
-    """Drop the events that hold usage only: the client did not ask for them."""
-    events = data.split(b"\n\n")
-    return b"\n\n".join(each for each in events if not (b'"choices":[]' in each and b'"usage":{' in each))
-
-
-def queue_error(full: QueueFull) -> WireError:
-    """Return what a client is told when nobody more may wait."""
-    seconds = str(int(full.retry_after)).encode()
-    return WireError(
-        429,
-        "too many requests are waiting for this worker; try again later",
-        code="queue_full",
-        kind="rate_limit_error",
-        headers=((b"retry-after", seconds), (b"retry-after-ms", seconds + b"000")),
-    )
-
-
-def budget_error(refused: BudgetExceeded | BudgetCurrency) -> WireError:
-    """Return what a client is told when a budget does not allow the request: to wait only where waiting helps."""
-    if isinstance(refused, BudgetCurrency):
-        return WireError(403, str(refused), code="budget_currency", kind="invalid_request_error")
-    cap = refused.cap
-    if refused.passing:
-        return WireError(
-            429,
-            f"the budget of this {cap.scope.value} is reserved by requests under way; try again in a moment",
-            code="budget_reserved",
-            kind="rate_limit_error",
-            headers=((b"retry-after", b"1"), (b"retry-after-ms", b"1000")),
-        )
-    period = {"day": "today", "month": "this month", "total": "for good"}[cap.period.value]
-    return WireError(
-        429,
-        f"the budget of this {cap.scope.value} is used up {period}",
-        code="insufficient_quota",
-        kind="insufficient_quota",
-        headers=((b"x-should-retry", b"false"),),
-    )

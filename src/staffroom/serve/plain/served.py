@@ -7,14 +7,16 @@ from typing import Any
 import orjson
 
 from staffroom.records.budgets import CapScope, TokenPrice
+from staffroom.records.guardrails import Ruling
 from staffroom.records.plain_model import PlainModel
+from staffroom.serve.guardrails import TextGuard
 from staffroom.serve.plain.bodies import Endpoint
-from staffroom.serve.plain.guarding import TextGuardrail
+from staffroom.serve.plain.guarding import MaskedRequest
 from staffroom.serve.plain.upstream import Upstream
 from staffroom.serve.queue import EngineQueue
 from staffroom.serve.wire import WireError
 
-__all__ = ["Order", "ServedPlain", "order_of"]
+__all__ = ["Order", "ServedPlain", "order_of", "require_text"]
 
 _PATHS: Mapping[Endpoint, str] = {
     Endpoint.CHAT: "/chat/completions",
@@ -34,7 +36,7 @@ _TEMPLATE_TOKENS = 256
 class ServedPlain:
     """A plain model in service under its alias; models on one engine share its queue and upstream.
 
-    upstream_model: the name that the engine knows.  price: what budgets in money count.
+    upstream_model: the name that the engine knows.  guard: its guardrails, if any.  price: what budgets in money count.
     """
 
     model: PlainModel
@@ -43,7 +45,7 @@ class ServedPlain:
     upstream_model: str
     queue: EngineQueue
     sponsor: str = ""
-    guardrails: tuple[TextGuardrail, ...] = ()
+    guard: TextGuard | None = None
     price: TokenPrice | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,7 +67,8 @@ class Order:
     """A request as it goes to the engine, and what must be known of it here.
 
     read_most, written_most: tokens that it cannot exceed.  usage_asked: whether the client wants the usage event.
-    question: the last thing the person said.  texts: all that input guardrails look at, where there are any.
+    question: the last thing the person said, as it was said.  json_content: the answer's content is to be JSON.
+    texts, rulings: where there are guardrails, the texts of the request as they came, and what was found in them.
     """
 
     endpoint: Endpoint
@@ -76,15 +79,19 @@ class Order:
     read_most: int
     written_most: int
     question: str
+    json_content: bool
     texts: tuple[str, ...]
+    rulings: tuple[Ruling, ...]
 
 
-def order_of(served: ServedPlain, endpoint: Endpoint, body: dict[str, Any], size: int) -> Order:
-    """Return what goes to the engine for a body that was checked; `size` is that of the request in bytes.
+def order_of(
+    served: ServedPlain, endpoint: Endpoint, asked: dict[str, Any], masked: MaskedRequest | None, size: int
+) -> Order:
+    """Return what goes to the engine for a body that was checked and, where there are guardrails, masked.
 
-    Raises WireError for what this model does not take.
+    size: that of the request in bytes.  Raises WireError for what this model does not take.
     """
-    model = served.model
+    model, body = served.model, asked if masked is None else masked.body
     if endpoint.value not in model.endpoints:
         raise WireError(
             404,
@@ -105,8 +112,8 @@ def order_of(served: ServedPlain, endpoint: Endpoint, body: dict[str, Any], size
         most = 0
     else:
         name = "max_output_tokens" if endpoint is Endpoint.RESPONSES else "max_tokens"
-        asked = out.pop("max_completion_tokens", None) or out.get(name) or model.max_output
-        most = out[name] = min(asked, model.max_output)
+        wanted = out.pop("max_completion_tokens", None) or out.get(name) or model.max_output
+        most = out[name] = min(wanted, model.max_output)
         count = int(body.get("n", 1)) * _prompts(endpoint, body)
     if stream and endpoint in (Endpoint.CHAT, Endpoint.COMPLETIONS):
         options = out["stream_options"] = {"include_usage": True}
@@ -119,9 +126,7 @@ def order_of(served: ServedPlain, endpoint: Endpoint, body: dict[str, Any], size
     inputs = (
         len(body["input"]) if endpoint is Endpoint.EMBEDDINGS and isinstance(body["input"], list) else count
     )
-    read = model.context if images else min(size + _TEMPLATE_TOKENS, model.context * inputs)
-    guarded = bool(served.guardrails)
-    if guarded and stream and count > 1:
+    if masked is not None and stream and count > 1:
         raise WireError(
             400,
             "`n` must be 1 in a stream of this model: its guardrails read one answer at a time",
@@ -133,7 +138,11 @@ def order_of(served: ServedPlain, endpoint: Endpoint, body: dict[str, Any], size
     except TypeError as error:
         # orjson writes fewer levels than it reads.
         raise WireError(400, "the body is nested too deeply", code="invalid_value") from error
+    # A mask may be longer than what it hides.
+    size = size if masked is None else max(size, len(passed_on))
+    read = model.context if images else min(size + _TEMPLATE_TOKENS, model.context * inputs)
     options_asked = body.get("stream_options") or {}
+    form = body.get("response_format") or (body.get("text") or {}).get("format") or {}
     return Order(
         endpoint=endpoint,
         path=_PATHS[endpoint],
@@ -142,9 +151,24 @@ def order_of(served: ServedPlain, endpoint: Endpoint, body: dict[str, Any], size
         usage_asked=bool(options_asked.get("include_usage")),
         read_most=read,
         written_most=most * count,
-        question=_question(endpoint, body),
-        texts=tuple(_texts(body)) if guarded else (),
+        question=_question(endpoint, asked),
+        json_content=form.get("type", "text") != "text",
+        texts=() if masked is None else masked.texts,
+        rulings=() if masked is None else masked.rulings,
     )
+
+
+def require_text(endpoint: Endpoint, body: dict[str, Any]) -> None:
+    """Raise WireError for a prompt of token numbers, which guardrails cannot read."""
+    name = {Endpoint.COMPLETIONS: "prompt", Endpoint.EMBEDDINGS: "input"}.get(endpoint, "")
+    value = body.get(name)
+    if isinstance(value, list) and not isinstance(value[0], str):
+        raise WireError(
+            400,
+            f"`{name}` must be text: the guardrails of this model do not read token numbers",
+            code="unsupported_value",
+            param=name,
+        )
 
 
 def _prompts(endpoint: Endpoint, body: dict[str, Any]) -> int:
@@ -189,14 +213,3 @@ def _text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part.get("text", "") for part in content)
     return content if isinstance(content, str) else ""
-
-
-def _texts(value: Any) -> list[str]:
-    """Return every text of a request, wherever it stands: instructions in a tool's description count too."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for each in value.values() for text in _texts(each)]
-    if isinstance(value, list):
-        return [text for each in value for text in _texts(each)]
-    return []

@@ -11,7 +11,15 @@ from typing import Any, TypeGuard
 
 import orjson
 
-__all__ = ["Tokens", "answer_text", "last_tokens", "stream_text", "tokens_of"]
+__all__ = [
+    "Tokens",
+    "answer_text",
+    "before_error",
+    "last_tokens",
+    "stream_text",
+    "tokens_of",
+    "without_usage",
+]
 
 _CONTENT = re.compile(rb'"content":\s?"((?:[^"\\]|\\.)*)"')
 
@@ -82,6 +90,22 @@ def answer_text(answer: Any) -> str:
             if isinstance(part, dict):
                 texts.append(str(part.get("text") or ""))
     return "\n".join(texts)
+
+
+def before_error(data: bytes) -> tuple[bytes, bytes]:
+    """Cut at the first event by which the engine reports an error; the second part is that event, if there is one."""
+    start = 0
+    for event in data.split(b"\n\n"):
+        if event.startswith((b'data: {"error"', b'data:{"error"', b"error:", b"event: error")):
+            return data[:start], event
+        start += len(event) + 2
+    return data, b""
+
+
+def without_usage(data: bytes) -> bytes:
+    """Drop the events that hold usage only: the client did not ask for them."""
+    events = data.split(b"\n\n")
+    return b"\n\n".join(each for each in events if not (b'"choices":[]' in each and b'"usage":{' in each))
 
 
 def _said(message: dict[str, Any]) -> str:

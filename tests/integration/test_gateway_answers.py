@@ -1,5 +1,9 @@
 """What the gateway answers and records over real HTTP: plain, streamed, cited, failed."""
 
+import asyncio
+import errno
+import os
+import threading
 from pathlib import Path
 
 import aiohttp
@@ -8,8 +12,8 @@ from gateway_desk import DOCUMENT, RELEASE, Desk, PacedAgent, at_desk, events
 
 from staffroom.engine.errors import ContextExceeded, EngineLost
 from staffroom.records.digests import digest_bytes
-from staffroom.records.errors import WrongUse
-from staffroom.serve import GatewaySettings, commitment
+from staffroom.records.errors import StaffroomError, WrongUse
+from staffroom.serve import DutyLog, GatewaySettings, commitment
 
 
 def test_a_plain_answer_carries_release_audit_notice_and_citations(tmp_path: Path) -> None:
@@ -191,9 +195,28 @@ def test_the_duty_record_commits_to_the_words_and_keeps_them_apart(tmp_path: Pat
     at_desk(work, tmp_path, PacedAgent())
 
 
-def test_an_answer_that_cannot_be_recorded_is_withheld(tmp_path: Path) -> None:
+def test_nobody_is_asked_where_the_intent_cannot_be_recorded(tmp_path: Path) -> None:
+    agent = PacedAgent(pause=0.01)
+
     async def work(place: Desk) -> None:
         (place.home.private / "duty").write_text("a file where the folder should be")
+        for stream in (False, True):
+            async with await place.ask(stream=stream) as response:
+                assert response.status == 503
+                assert (await response.json())["error"]["code"] == "not_recorded"
+        assert agent.asked == []
+
+    at_desk(work, tmp_path, agent)
+
+
+def test_an_answer_that_cannot_be_recorded_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def record(*_: object) -> None:
+        raise StaffroomError("the disk is full; nothing was half written")
+
+    async def work(place: Desk) -> None:
+        monkeypatch.setattr(DutyLog, "record", record)
         async with await place.ask() as response:
             assert response.status == 503
             assert (await response.json())["error"]["code"] == "not_recorded"
@@ -203,3 +226,45 @@ def test_an_answer_that_cannot_be_recorded_is_withheld(tmp_path: Path) -> None:
         assert seen[-1]["error"]["code"] == "not_recorded"
 
     at_desk(work, tmp_path, PacedAgent(pause=0.01))
+
+
+def test_no_byte_of_an_answer_leaves_before_its_intent_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    real = os.fdatasync
+
+    def slow(handle: int) -> None:
+        free.wait(5)
+        real(handle)
+
+    async def work(place: Desk) -> None:
+        monkeypatch.setattr(os, "fdatasync", slow)
+        for stream in (False, True):
+            free.clear()
+            asked = asyncio.create_task(place.ask(stream=stream))
+            await asyncio.sleep(0.15)
+            assert not asked.done()
+            free.set()
+            async with await asked as response:
+                assert response.status == 200
+                await response.read()
+        monkeypatch.undo()
+
+    at_desk(work, tmp_path, PacedAgent())
+
+
+def test_a_disk_that_loses_the_intent_ends_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def work(place: Desk) -> None:
+        monkeypatch.setattr(os, "fdatasync", broken)
+        async with await place.ask() as response:
+            assert response.status == 503
+            assert (await response.json())["error"]["code"] == "not_recorded"
+        monkeypatch.undo()
+
+    at_desk(work, tmp_path, PacedAgent(pause=0.02))

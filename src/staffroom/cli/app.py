@@ -7,6 +7,7 @@ import typer
 
 from staffroom import __version__
 from staffroom.cli import (
+    audit_commands,
     budget_commands,
     chat_command,
     doctor_command,
@@ -72,6 +73,11 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
             ("proof", log_commands.proof),
             ("checkpoint", log_commands.checkpoint),
         ),
+    ),
+    (
+        "audit",
+        "The record of every request: find, show, prove, check, erase.",
+        audit_commands.AUDIT_COMMANDS,
     ),
     (
         "key",

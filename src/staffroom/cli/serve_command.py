@@ -15,6 +15,12 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", help="Port to listen on; 0 takes a free one.", min=0, max=65535)
     ] = 8321,
+    seal_minutes: Annotated[
+        float,
+        typer.Option(
+            "--seal-minutes", help="How often the rows of the duty record are sealed into the log.", min=0.05
+        ),
+    ] = 60.0,
     as_json: JsonFlag = False,
 ) -> None:
     """Serve all permitted workers behind an OpenAI-compatible address, until Ctrl-C or SIGTERM."""
@@ -34,7 +40,7 @@ def serve(
         terminal.give({"url": url}, draw)
 
     def on_trouble(reason: str) -> None:
-        terminal.note(t("A new release could not be taken up: {reason}", reason=reason), "red")
+        terminal.note(t("Something could not be done; the gateway goes on: {reason}", reason=reason), "red")
 
-    asyncio.run(service.serve(home, host, port, on_ready, on_trouble))
+    asyncio.run(service.serve(home, host, port, on_ready, on_trouble, seal_seconds=60 * seal_minutes))
     terminal.note(t("ended: no answer is under way any more"))

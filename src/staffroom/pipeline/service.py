@@ -15,6 +15,7 @@ from staffroom.engine.protocols import Engine
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.pipeline.assemble import assemble, engine_for, make_embedder
 from staffroom.pipeline.budgets import caps_of, spend_book
+from staffroom.pipeline.duty_keeping import keep_duty, settle_duty
 from staffroom.pipeline.feedback import HomeFeedback
 from staffroom.pipeline.plain_models import OpenPlain, open_plain
 from staffroom.pipeline.releasing import assembly_of
@@ -80,13 +81,19 @@ async def serve(
     port: int = DEFAULT_PORT,
     on_ready: Callable[[str], None] = lambda _: None,
     on_trouble: Callable[[str], None] = lambda _: None,
+    seal_seconds: float = 3600.0,
 ) -> None:
     """Serve all released workers until SIGTERM or SIGINT; a release that comes while serving is taken up.
 
     Workers without a permit are known and answer that they are suspended. on_trouble: told why a release that
-    came while serving could not be taken up; the others go on.
+    came while serving could not be taken up, or rows not be sealed; everything else goes on.  seal_seconds: how often the rows of the
+    duty record are sealed into the log.
     """
-    with home.ensure().lock("serve"), Database(home.database) as database:
+    with (
+        home.ensure().lock("serve"),
+        Database(home.database) as database,
+        DutyLog(home.private / "duty") as duty,
+    ):
         if not Releases(database).aliases() and not PlainModels(database).list():
             raise WrongUse("no worker has been released in this home", hint="staffroom hire JOB.yaml")
         keys = ApiKeys(database)
@@ -98,7 +105,7 @@ async def serve(
         gateway = Gateway(
             permits=Permits(home.permits),
             keys=keys,
-            duty=DutyLog(home.private / "duty"),
+            duty=duty,
             documents=lambda digest: _document(opened, digest),
             links=DocumentLinks.of(home.keys),
             settings=GatewaySettings(public_url=f"http://{host}:{port}"),
@@ -109,12 +116,18 @@ async def serve(
         server = GatewayServer(gateway, host=host, port=port)
         try:
             await _take_up(home, database, gateway, opened, plain)
-            watching = asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble))
+            beside = [
+                asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble)),
+                asyncio.create_task(keep_duty(home, seal_seconds, on_trouble)),
+            ]
             try:
                 await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
             finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+                duty.flush()
+                await settle_duty(home, on_trouble)
         finally:
             for worker in opened.values():
                 await worker.engine.close()

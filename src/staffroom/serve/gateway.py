@@ -1,8 +1,8 @@
 """The front door: OpenAI's API before the workers of one home, as a raw ASGI application.
 
-A chat request goes: 1. key, 2. body and its checks, 3. worker and permit, 4. place in the engine's queue,
-5. the agent, watched by permit, client and clock, 6. duty record, 7. the end of the answer. The record
-comes before the end: an answer that cannot be recorded is not completed.
+A chat request goes: 1. key, 2. body and its checks, 3. worker and permit, 4. place in the engine's queue, budgets,
+intent of the duty record, 5. the agent, watched by permit, client and clock, 6. duty record, 7. the end of the answer. The
+intent is on the disk before the first byte, the record comes before the end: what cannot be recorded is not answered.
 
 It must not know how an agent answers, and it reads no database on the way of an answer except for the
 number that tells whether keys have changed.
@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -35,16 +36,18 @@ from staffroom.serve.asgi import (
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation, Undebited
 from staffroom.serve.counters import Counters
 from staffroom.serve.documents import DocumentLinks, DocumentSource
-from staffroom.serve.duty import DutyLog, DutyRecord
+from staffroom.serve.duty import Begun, DutyIntent, DutyLog
 from staffroom.serve.exchange import Exchange, ServedRelease
 from staffroom.serve.feedback import FEEDBACK_PATH, receive_feedback
 from staffroom.serve.once import Once
 from staffroom.serve.permit import DutyState, Permits
 from staffroom.serve.plain import Endpoint, PlainDesk, ServedPlain
-from staffroom.serve.plain.relay import PlainCall, RelayLimits, budget_error, queue_error
+from staffroom.serve.plain.relay import PlainCall, RelayLimits
 from staffroom.serve.queue import QueueFull
+from staffroom.serve.recording import exchange_record, settle
+from staffroom.serve.refusals import budget_error, queue_error, standing, unauthorised
 from staffroom.serve.rest import rest_app
-from staffroom.serve.stops import StopReason
+from staffroom.serve.stops import StopReason, stop_error
 from staffroom.serve.watch import AnswerWatch
 from staffroom.serve.wire import (
     DONE,
@@ -57,6 +60,7 @@ from staffroom.serve.wire import (
     completion_json,
     error_event,
     read_json,
+    user_of,
 )
 from staffroom.store import ApiKey, ApiKeys, KeyProblem, utc_now
 
@@ -69,7 +73,6 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/responses": Endpoint.RESPONSES,
 }
 _MODELS = "/v1/models"
-_NO_RETRY = ((b"x-should-retry", b"false"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,10 @@ class _Call:
     """One request: its names, its clock, and what has been shown of the answer."""
 
     id: str
+    at: datetime
     arrived: float
     key: ApiKey | None = None
+    begun: Begun | None = None
     first_text: float | None = None
     shown: str = ""
     kept: bool = False
@@ -181,12 +186,12 @@ class Gateway:
             return None
         scheme, _, token = header(scope, b"authorization").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise _unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
+            raise unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
         check = self._keys.verify(token.strip(), from_loopback=from_loopback(scope))
         self._configure()
         if check.key is None:
             problem = check.problem or KeyProblem.UNKNOWN
-            raise _unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
+            raise unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
         return check.key
 
     def _configure(self) -> None:
@@ -237,7 +242,7 @@ class Gateway:
         elif scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._rest(scope, receive, send)
         else:
-            call = _Call(secrets.token_hex(16), time.perf_counter())
+            call = _Call(secrets.token_hex(16), utc_now(), time.perf_counter())
             try:
                 await self._route(call, scope, receive, send)
             except WireError as error:
@@ -322,7 +327,8 @@ class Gateway:
         if size > (limit := self._body_limit(served)):
             raise WireError(413, f"the body is larger than {limit} bytes", code="request_too_large")
         if isinstance(served, ServedPlain):
-            plain = PlainCall(call.request_id, call.audit_id, call.arrived, call.key)
+            user = user_of(value)
+            plain = PlainCall(call.request_id, call.audit_id, call.at, call.arrived, call.key, user)
             await self._plain_desk.answer(plain, served, endpoint, value, size, receive, send)
             return
         if endpoint is not Endpoint.CHAT:
@@ -332,12 +338,19 @@ class Gateway:
                 code="endpoint_not_supported",
                 param="model",
             )
-        await self._chat(call, served, chat_of(value), scope, receive, send)
+        await self._chat(call, served, chat_of(value), user_of(value), scope, receive, send)
 
     async def _chat(
-        self, call: _Call, served: ServedRelease, chat: Chat, scope: Scope, receive: Receive, send: Send
+        self,
+        call: _Call,
+        served: ServedRelease,
+        chat: Chat,
+        user: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> None:
-        exchange = await self._begin(call, served, chat)
+        exchange = await self._begin(call, served, chat, user)
         gone = asyncio.create_task(when_gone(receive, lambda: exchange.stop(StopReason.CLIENT_GONE)))
         clock = asyncio.get_running_loop().call_later(
             self.settings.answer_seconds, exchange.stop, StopReason.TOO_LONG
@@ -374,9 +387,9 @@ class Gateway:
         if self.draining:
             raise WireError(503, "the gateway is shutting down", code="shutting_down", kind="server_error")
         if not self._watch.permitted(served.alias, served.release, fresh=True):
-            raise self._standing(served)
+            raise standing(retired=self._state(served) is DutyState.RETIRED)
 
-    async def _begin(self, call: _Call, served: ServedRelease, chat: Chat) -> Exchange:
+    async def _begin(self, call: _Call, served: ServedRelease, chat: Chat, user: str) -> Exchange:
         try:
             ticket = served.queue.admit()
         except QueueFull as full:
@@ -388,8 +401,14 @@ class Gateway:
             call.held = await self.budgets.reserve(
                 self.budgets.cover(subjects), served.read_most, served.written_most, served.price
             )
+            key, question = call.key.id if call.key else "", chat.turns[-1].content
+            intent = DutyIntent(call.audit_id, call.at, served.alias, served.release, key, question, user)
+            call.begun = self._duty.begin(intent)
         except BaseException as error:
             ticket.leave()
+            if isinstance(error, StaffroomError) and call.held is not None:
+                call.held.give_back()
+                raise stop_error(StopReason.UNRECORDED) from error
             if isinstance(error, BudgetExceeded | BudgetCurrency):
                 raise budget_error(error) from error
             raise
@@ -402,6 +421,7 @@ class Gateway:
     ) -> None:
         while not exchange.over:
             await exchange.changed(self.settings.answer_seconds)
+        await self._intend(call, exchange)
         answer = self._finish(call, chat, exchange)
         names = self._names(call, exchange.served)
         if answer is None:
@@ -425,6 +445,8 @@ class Gateway:
             if news and not text:
                 continue
             if not opened:
+                if not await self._intend(call, exchange):
+                    break
                 opened = True
                 await self._open_stream(call, exchange, send)
                 await send(more(chunks.first()))
@@ -434,6 +456,8 @@ class Gateway:
                 await send(more(chunks.text(text)))
             else:
                 await send(more(b": the worker is busy\n\n"))
+        if not opened:
+            await self._intend(call, exchange)
         answer = self._finish(call, chat, exchange)
         if answer is None:
             if exchange.stopped is StopReason.CLIENT_GONE:
@@ -452,6 +476,16 @@ class Gateway:
             end += chunks.text(rest)
         end += chunks.last(answer, self._citations(answer, base)) + DONE
         await send({"type": "http.response.body", "body": end})
+
+    async def _intend(self, call: _Call, exchange: Exchange) -> bool:
+        """Wait until the intent is on the disk; nothing of an answer leaves before, or where the exchange was stopped."""
+        try:
+            if call.begun is not None:
+                await self._duty.durable(call.begun)
+        except StaffroomError as error:
+            exchange.stop(StopReason.UNRECORDED)
+            exchange.problem = str(error)
+        return exchange.stopped is None
 
     async def _open_stream(self, call: _Call, exchange: Exchange, send: Send) -> None:
         headers = [
@@ -474,33 +508,19 @@ class Gateway:
 
     def _keep(self, call: _Call, chat: Chat, exchange: Exchange, answer: AgentAnswer | None) -> bool:
         call.kept = True
-        ended = time.perf_counter()
-        made = exchange.answer
-        if call.held is not None:
-            if made is not None:
-                call.held.settle(made.tokens_in, made.tokens_out)
-            elif exchange.begun:
-                call.held.settle_in_full()
-            else:
-                call.held.give_back()
+        counted = settle(call.held, exchange)
         outcome = answer.outcome.value if answer else (exchange.stopped or StopReason.INTERNAL).value
-        served = exchange.served
-        entry = DutyRecord(
+        entry = exchange_record(
+            exchange,
             audit_id=call.audit_id,
-            at=utc_now(),
-            alias=served.alias,
-            release=served.release,
+            at=call.at,
             key=call.key.id if call.key else "",
             outcome=outcome,
-            chunks=made.retrieved if made else (),
-            tokens_in=made.tokens_in if made else 0,
-            tokens_out=made.tokens_out if made else 0,
+            counted=counted,
             first_text_seconds=None if call.first_text is None else call.first_text - call.arrived,
-            seconds=ended - call.arrived,
+            seconds=time.perf_counter() - call.arrived,
             question=chat.turns[-1].content,
             answer=answer.text if answer else call.shown,
-            problem=exchange.problem,
-            rulings=made.rulings if made else (),
         )
         try:
             self._duty.record(entry)
@@ -509,7 +529,7 @@ class Gateway:
                 exchange.stop(StopReason.UNRECORDED)
             exchange.problem = str(error)
             outcome = StopReason.UNRECORDED.value
-        self.counters.ended(served.alias, outcome, entry.tokens_in, entry.tokens_out, entry.seconds)
+        self.counters.ended(entry.alias, outcome, entry.tokens_in, entry.tokens_out, entry.seconds)
         return exchange.stopped is None
 
     def _find(self, alias: str, key: ApiKey | None) -> ServedRelease | ServedPlain:
@@ -536,17 +556,6 @@ class Gateway:
             return DutyState.RUNNING
         state = self.permits.state(served.alias)
         return DutyState.RETIRED if state is DutyState.RETIRED else DutyState.SUSPENDED
-
-    def _standing(self, served: ServedRelease | ServedPlain) -> WireError:
-        if self._state(served) is DutyState.RETIRED:
-            message, code, status = "this worker is retired", "worker_retired", 410
-        else:
-            message, code, status = (
-                "this worker has been stopped by the people who answer for it",
-                StopReason.SUSPENDED.value,
-                503,
-            )
-        return WireError(status, message, code=code, kind="server_error", headers=_NO_RETRY)
 
     def _model(self, served: ServedRelease | ServedPlain) -> dict[str, object]:
         return {
@@ -586,13 +595,3 @@ def _kind_of(served: ServedRelease | ServedPlain) -> dict[str, object]:
 def _rest(text: str, shown: str) -> str:
     """Return what of the text was not shown yet; white space at the end of what was shown does not count."""
     return text[len(shown) :] if text.startswith(shown) else text[len(shown.rstrip()) :]
-
-
-def _unauthorised(message: str, code: str) -> WireError:
-    return WireError(
-        401,
-        message,
-        code=code,
-        kind="authentication_error",
-        headers=((b"www-authenticate", b"Bearer"),),
-    )

@@ -1,8 +1,9 @@
 """One request to a plain model, from the engine's queue to the duty record, its bytes passed through.
 
-1. The input is looked at by the guardrails; 2. a place in the queue and a reservation of the budgets are taken; 3. the
-engine is asked; 4. what it says goes to the client as it comes, whole events at a time; 5. the tokens are read from the
-answer's end, the budgets are settled, the record is written; 6. only then the end of the answer leaves.
+1. The input is looked at by the guardrails; 2. a place in the queue and a reservation of the budgets are taken, and the
+intent is recorded; 3. the engine is asked; 4. what it says goes to the client as it comes, whole events at a time, once the
+intent is on the disk; 5. the tokens are read from the answer's end, the budgets are settled, the record is written; 6. only then
+the end of the answer leaves.
 
 Whatever breaks the answer off (permit, client, engine, guardrail, clock) closes the engine's connection at once, and
 step 5 follows all the same. It must not know what the engine is, and it keeps no answer longer than it lasts.
@@ -11,7 +12,9 @@ step 5 follows all the same. It must not know what the engine is, and it keeps n
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -22,7 +25,7 @@ from staffroom.records.errors import StaffroomError
 from staffroom.serve.asgi import send_error, send_json, when_gone
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation
 from staffroom.serve.counters import Counters
-from staffroom.serve.duty import DutyLog, DutyRecord
+from staffroom.serve.duty import Begun, Counted, DutyIntent, DutyLog, DutyRecord
 from staffroom.serve.plain.bodies import BodyReader, Endpoint
 from staffroom.serve.plain.guarding import Blocked, HeldStream, check_texts
 from staffroom.serve.plain.http1 import Answer, ConnectionLost
@@ -30,12 +33,13 @@ from staffroom.serve.plain.served import Order, ServedPlain, order_of
 from staffroom.serve.plain.tail import Tokens, answer_text, last_tokens, stream_text, tokens_of
 from staffroom.serve.plain.upstream import UpstreamLost
 from staffroom.serve.queue import QueueFull, Ticket
+from staffroom.serve.refusals import budget_error, queue_error
 from staffroom.serve.stops import StopReason, stop_error
 from staffroom.serve.watch import AnswerWatch
 from staffroom.serve.wire import WireError, error_event
-from staffroom.store import ApiKey, utc_now
+from staffroom.store import ApiKey
 
-__all__ = ["PlainCall", "PlainDesk", "RelayLimits", "budget_error", "queue_error"]
+__all__ = ["PlainCall", "PlainDesk", "RelayLimits"]
 
 Header = tuple[bytes, bytes]
 
@@ -64,12 +68,22 @@ class RelayLimits:
 
 @dataclass(frozen=True, slots=True)
 class PlainCall:
-    """What the gateway knows of a request before it is handed over; `arrived` by `time.perf_counter`."""
+    """What the gateway knows of a request before it is handed over; `at` and `arrived` (by `time.perf_counter`) are when it came.
+
+    user: whom the client says it asks for.
+    """
 
     request_id: str
     audit_id: str
+    at: datetime
     arrived: float
     key: ApiKey | None
+    user: str = ""
+
+    def intent(self, served: ServedPlain, question: str) -> DutyIntent:
+        """Return what is recorded of it before the engine is asked."""
+        key = self.key.id if self.key else ""
+        return DutyIntent(self.audit_id, self.at, served.alias, served.release, key, question, self.user)
 
 
 class PlainDesk:
@@ -112,6 +126,7 @@ class PlainDesk:
             try:
                 check_texts(served.guardrails, "input", "\n".join(order.texts))
             except Blocked as blocked:
+                self._record_refusal(call, served, order, blocked)
                 raise stop_error(StopReason.BLOCKED, blocked.reason) from blocked
         try:
             ticket = served.queue.admit()
@@ -126,10 +141,22 @@ class PlainDesk:
                 held = await self.budgets.reserve(caps, order.read_most, order.written_most, served.price)
             except (BudgetExceeded, BudgetCurrency) as refused:
                 raise budget_error(refused) from refused
+            try:
+                begun = self.duty.begin(call.intent(served, order.question))
+            except StaffroomError as error:
+                held.give_back()
+                raise stop_error(StopReason.UNRECORDED) from error
         except BaseException:
             ticket.leave()
             raise
-        await _Relay(self, call, served, order, ticket, held, receive, send).run()
+        await _Relay(self, call, served, order, ticket, held, begun, receive, send).run()
+
+    def _record_refusal(self, call: PlainCall, served: ServedPlain, order: Order, blocked: Blocked) -> None:
+        entry = _entry(call.intent(served, order.question), StopReason.BLOCKED.value, call.arrived)
+        try:
+            self.duty.record(replace(entry, problem=f"{blocked.guardrail}: {blocked.reason}"))
+        except StaffroomError as error:
+            raise stop_error(StopReason.UNRECORDED) from error
 
 
 class _Relay:
@@ -142,6 +169,7 @@ class _Relay:
         "_desk",
         "_first",
         "_held",
+        "_intent",
         "_kept",
         "_listener",
         "_moved",
@@ -173,6 +201,7 @@ class _Relay:
         order: Order,
         ticket: Ticket,
         reservation: Reservation,
+        intent: Begun,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -184,6 +213,7 @@ class _Relay:
         self._order = order
         self._ticket = ticket
         self._reservation = reservation
+        self._intent = intent
         self._receive = receive
         self._send = send
         self._stopped: StopReason | None = None
@@ -239,6 +269,13 @@ class _Relay:
             self._stopped, self._problem = StopReason.LOST, f"{type(error).__name__}: {error}"
             if isinstance(error, UpstreamLost) and not error.reached:
                 self._reservation.give_back()
+                self._sent = False
+        except StaffroomError as error:
+            self._stopped, self._problem = StopReason.UNRECORDED, str(error)
+        except BaseException as error:
+            self._stopped, self._problem = StopReason.INTERNAL, type(error).__name__
+            self._keep("")
+            raise
         finally:
             self._closed = True
             listening.cancel()
@@ -298,6 +335,7 @@ class _Relay:
         if isinstance(answer, dict) and answer.get("model") != self.alias and "model" in answer:
             answer["model"] = self.alias
             body = orjson.dumps(answer)
+        await self._desk.duty.durable(self._intent)
         self._first = time.perf_counter()
         if not self._keep("answered", text):
             return _nothing
@@ -370,6 +408,7 @@ class _Relay:
         return lambda: self._send({"type": "http.response.body", "body": last})
 
     async def _open(self) -> None:
+        await self._desk.duty.durable(self._intent)
         self._started = True
         self._first = time.perf_counter()
         headers = [*_STREAM_HEADERS, *self._names()]
@@ -397,11 +436,13 @@ class _Relay:
         )
         refusal = WireError(status, message[:2000], code=code[:100], param=param, headers=headers)
         self._reservation.give_back()
+        self._sent = False
         if not self._keep(code[:100]):
             return _nothing
         return lambda: self._refuse(refusal)
 
     async def _refuse(self, error: WireError) -> None:
+        await self._wait_for_intent()
         self._desk.counters.refused(error.code)
         await send_error(self._send, error, self._call.request_id, self._names())
 
@@ -415,7 +456,12 @@ class _Relay:
             event = error_event(error, self._call.request_id)
             await self._send({"type": "http.response.body", "body": event})
         else:
+            await self._wait_for_intent()
             await send_error(self._send, error, self._call.request_id, self._names())
+
+    async def _wait_for_intent(self) -> None:
+        with suppress(StaffroomError):  # a refusal may be told though the disk keeps nothing
+            await self._desk.duty.durable(self._intent)
 
     def _keep_piece(self, data: bytes) -> None:
         if self._size < _KEPT_BYTES:
@@ -438,19 +484,20 @@ class _Relay:
             self._reservation.settle_in_full()
         else:
             self._reservation.give_back()
-        entry = DutyRecord(
-            audit_id=call.audit_id,
-            at=utc_now(),
-            alias=self.alias,
-            release=self.release,
-            key=call.key.id if call.key else "",
-            outcome=self._stopped.value if self._stopped is not None else outcome,
-            chunks=(),
+        price, order = self._served.price, self._order
+        most = tokens or (Tokens(order.read_most, order.written_most) if self._sent else Tokens(0, 0))
+        entry = replace(
+            _entry(
+                call.intent(self._served, order.question),
+                self._stopped.value if self._stopped is not None else outcome,
+                call.arrived,
+            ),
             tokens_in=tokens.read if tokens else 0,
             tokens_out=tokens.written if tokens else 0,
+            counted=Counted.ENGINE if tokens else Counted.RESERVED if self._sent else Counted.NOTHING,
+            cost=price.cost(most.read, most.written) if price else "",
+            currency=price.currency if price else "",
             first_text_seconds=None if self._first is None else self._first - call.arrived,
-            seconds=time.perf_counter() - call.arrived,
-            question=self._order.question,
             answer=stream_text(self._pieces) if text is None else text,
             problem=self._problem,
         )
@@ -506,6 +553,27 @@ async def _nothing() -> None:
     return
 
 
+def _entry(intent: DutyIntent, outcome: str, arrived: float) -> DutyRecord:
+    """Return the record of a request that came to nothing; who has more to say of it fills it in."""
+    return DutyRecord(
+        audit_id=intent.audit_id,
+        at=intent.at,
+        alias=intent.alias,
+        release=intent.release,
+        key=intent.key,
+        user=intent.user,
+        outcome=outcome,
+        chunks=(),
+        tokens_in=0,
+        tokens_out=0,
+        counted=Counted.NOTHING,
+        first_text_seconds=None,
+        seconds=time.perf_counter() - arrived,
+        question=intent.question,
+        answer="",
+    )
+
+
 def _before_error(data: bytes) -> tuple[bytes, bytes]:
     """Cut at the first event by which the engine reports an error; the second part is that event, if there is one."""
     start = 0
@@ -520,38 +588,3 @@ def _without_usage(data: bytes) -> bytes:
     """Drop the events that hold usage only: the client did not ask for them."""
     events = data.split(b"\n\n")
     return b"\n\n".join(each for each in events if not (b'"choices":[]' in each and b'"usage":{' in each))
-
-
-def queue_error(full: QueueFull) -> WireError:
-    """Return what a client is told when nobody more may wait."""
-    seconds = str(int(full.retry_after)).encode()
-    return WireError(
-        429,
-        "too many requests are waiting for this worker; try again later",
-        code="queue_full",
-        kind="rate_limit_error",
-        headers=((b"retry-after", seconds), (b"retry-after-ms", seconds + b"000")),
-    )
-
-
-def budget_error(refused: BudgetExceeded | BudgetCurrency) -> WireError:
-    """Return what a client is told when a budget does not allow the request: to wait only where waiting helps."""
-    if isinstance(refused, BudgetCurrency):
-        return WireError(403, str(refused), code="budget_currency", kind="invalid_request_error")
-    cap = refused.cap
-    if refused.passing:
-        return WireError(
-            429,
-            f"the budget of this {cap.scope.value} is reserved by requests under way; try again in a moment",
-            code="budget_reserved",
-            kind="rate_limit_error",
-            headers=((b"retry-after", b"1"), (b"retry-after-ms", b"1000")),
-        )
-    period = {"day": "today", "month": "this month", "total": "for good"}[cap.period.value]
-    return WireError(
-        429,
-        f"the budget of this {cap.scope.value} is used up {period}",
-        code="insufficient_quota",
-        kind="insufficient_quota",
-        headers=((b"x-should-retry", b"false"),),
-    )

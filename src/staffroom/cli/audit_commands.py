@@ -210,7 +210,7 @@ def _show_rows(terminal: Terminal, rows: "Sequence[dict[str, Any]]") -> None:
     if not rows:
         terminal.line(t("No request fits."))
         return
-    heads = (t("when"), t("worker"), t("outcome"), t("tokens"), t("question"), t("audit id"))
+    heads = (t("when"), t("worker"), t("outcome"), t("tokens"), t("what was asked"), t("audit id"))
     terminal.table(
         heads,
         [
@@ -249,8 +249,8 @@ def _show_one(terminal: Terminal, value: dict[str, Any]) -> None:
     if value["erased"]:
         terminal.line(t("The words were erased at {at}.", at=value["erased"]), "yellow")
         return
-    terminal.line(f"{t('question')}: {value['question']}")
-    terminal.line(f"{t('answer')}: {value['answer']}")
+    terminal.line(f"{t('what was asked')}: {value['question']}")
+    terminal.line(f"{t('what was answered')}: {value['answer']}")
     for part, fits in value["commitments"].items():
         if fits is False:
             terminal.line(t("{part}: NOT what the row commits to", part=part), "bold red")

@@ -475,8 +475,9 @@ class _Relay:
         if self._kept:
             return self._stopped is None
         self._kept, call = True, self._call
-        if self._tokens is None and self._pieces:
-            self._tokens = last_tokens(b"".join(self._pieces[-3:]))
+        if self._tokens is None and self._order.stream and self._response is not None:
+            # What had come when the answer was broken off was written, though nobody will read it.
+            self._tokens = last_tokens(b"".join(self._pieces[-3:]) + self._response.unread())
         tokens = self._tokens
         if tokens is not None:
             self._reservation.settle(tokens.read, tokens.written)

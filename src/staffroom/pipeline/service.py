@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from staffroom.engine.protocols import Engine
 from staffroom.onboard.retrieval import IndexRetriever
@@ -37,6 +38,8 @@ from staffroom.serve import (
     serve_until_signal,
 )
 from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.request_log import RequestLog
+from staffroom.serve.spans import SpanExporter
 from staffroom.store import ApiKeys, Database, Home, ObjectStore, PlainModels, Releases, write_durably
 
 __all__ = ["DEFAULT_PORT", "OpenWorker", "open_worker", "serve"]
@@ -82,13 +85,18 @@ async def serve(
     on_ready: Callable[[str], None] = lambda _: None,
     on_trouble: Callable[[str], None] = lambda _: None,
     seal_seconds: float = 3600.0,
+    spans_to: str = "",
+    request_log: TextIO | None = None,
 ) -> None:
     """Serve all released workers until SIGTERM or SIGINT; a release that comes while serving is taken up.
 
     Workers without a permit are known and answer that they are suspended. on_trouble: told why a release that
     came while serving could not be taken up, or rows not be sealed; everything else goes on.  seal_seconds: how often the rows of the
-    duty record are sealed into the log.
+    duty record are sealed into the log.  spans_to: address of an OpenTelemetry collector; nothing is sent without it.  request_log: gets
+    a JSON line a request, without texts.
     """
+    spans = SpanExporter(spans_to) if spans_to else None
+    lines = RequestLog(request_log) if request_log is not None else None
     with (
         home.ensure().lock("serve"),
         Database(home.database) as database,
@@ -113,6 +121,7 @@ async def serve(
             budgets=budgets,
             caps=lambda: caps_of(home, database),
         )
+        gateway.counters.listeners = tuple(each for each in (spans, lines) if each is not None)
         server = GatewayServer(gateway, host=host, port=port)
         try:
             await _take_up(home, database, gateway, opened, plain)
@@ -120,6 +129,8 @@ async def serve(
                 asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble)),
                 asyncio.create_task(keep_duty(home, seal_seconds, on_trouble)),
             ]
+            if spans is not None:
+                beside.append(asyncio.create_task(spans.run()))
             try:
                 await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
             finally:
@@ -135,6 +146,8 @@ async def serve(
                 await model.close()
             await budgets.close()
             book.close()
+            if lines is not None:
+                lines.close()
 
 
 async def _watch(

@@ -105,6 +105,11 @@ class DutyLog:
     ) -> None:
         self.close()
 
+    @property
+    def open(self) -> int:
+        """Requests that were begun and have no row yet."""
+        return len(self._open)
+
     def begin(self, intent: DutyIntent) -> Begun:
         """Write the intent of a request; raises StaffroomError where the disk refuses it or lost an earlier one."""
         with self._lock:

@@ -103,6 +103,8 @@ class _Call:
     arrived: float
     key: ApiKey | None = None
     begun: Begun | None = None
+    user: str = ""
+    trace: str = ""
     first_text: float | None = None
     shown: str = ""
     kept: bool = False
@@ -115,6 +117,10 @@ class _Call:
     @property
     def audit_id(self) -> str:
         return f"audit_{self.id}"
+
+    def intent(self, served: ServedRelease, question: str) -> DutyIntent:
+        key = self.key.id if self.key else ""
+        return DutyIntent(self.audit_id, self.at, served.alias, served.release, key, question, self.user)
 
 
 class Gateway:
@@ -221,8 +227,8 @@ class Gateway:
         own = {(CapScope.KEY.value, key.id), *((CapScope.WORKER.value, alias) for alias in key.aliases)}
         return [row for row in rows if (row["scope"], row["subject"]) in own]
 
-    def metrics(self) -> str:
-        """Return the counters in Prometheus's text format."""
+    def metrics(self, key: ApiKey | None) -> str:
+        """Return the counters in Prometheus's text format; a key for some workers sees theirs."""
         queues = {id(served.queue): served.queue for served in self._served.values()}.values()
         return self.counters.text(
             {
@@ -232,7 +238,10 @@ class Gateway:
                 "staffroom_workers_running": sum(
                     self.permits.check(served.alias, served.release) for served in self._served.values()
                 ),
-            }
+                "staffroom_duty_open": self._duty.open,
+                "staffroom_duty_lost_at_start": self._duty.lost,
+            },
+            aliases=key.aliases if key is not None and key.aliases else None,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -304,6 +313,7 @@ class Gateway:
             raise WireError(400, "`model` must be the alias of a worker", code="invalid_value", param="model")
         served = self._find(model, call.key)
         self._require_open(served)
+        call.user, call.trace = user_of(value), header(scope, b"traceparent")
         name = header(scope, b"idempotency-key")
         if not name:
             await self._hand_over(call, endpoint, served, value, len(body), scope, receive, send)
@@ -327,8 +337,9 @@ class Gateway:
         if size > (limit := self._body_limit(served)):
             raise WireError(413, f"the body is larger than {limit} bytes", code="request_too_large")
         if isinstance(served, ServedPlain):
-            user = user_of(value)
-            plain = PlainCall(call.request_id, call.audit_id, call.at, call.arrived, call.key, user)
+            plain = PlainCall(
+                call.request_id, call.audit_id, call.at, call.arrived, call.key, call.user, call.trace
+            )
             await self._plain_desk.answer(plain, served, endpoint, value, size, receive, send)
             return
         if endpoint is not Endpoint.CHAT:
@@ -338,19 +349,12 @@ class Gateway:
                 code="endpoint_not_supported",
                 param="model",
             )
-        await self._chat(call, served, chat_of(value), user_of(value), scope, receive, send)
+        await self._chat(call, served, chat_of(value), scope, receive, send)
 
     async def _chat(
-        self,
-        call: _Call,
-        served: ServedRelease,
-        chat: Chat,
-        user: str,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        self, call: _Call, served: ServedRelease, chat: Chat, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        exchange = await self._begin(call, served, chat, user)
+        exchange = await self._begin(call, served, chat)
         gone = asyncio.create_task(when_gone(receive, lambda: exchange.stop(StopReason.CLIENT_GONE)))
         clock = asyncio.get_running_loop().call_later(
             self.settings.answer_seconds, exchange.stop, StopReason.TOO_LONG
@@ -389,7 +393,7 @@ class Gateway:
         if not self._watch.permitted(served.alias, served.release, fresh=True):
             raise standing(retired=self._state(served) is DutyState.RETIRED)
 
-    async def _begin(self, call: _Call, served: ServedRelease, chat: Chat, user: str) -> Exchange:
+    async def _begin(self, call: _Call, served: ServedRelease, chat: Chat) -> Exchange:
         try:
             ticket = served.queue.admit()
         except QueueFull as full:
@@ -401,9 +405,7 @@ class Gateway:
             call.held = await self.budgets.reserve(
                 self.budgets.cover(subjects), served.read_most, served.written_most, served.price
             )
-            key, question = call.key.id if call.key else "", chat.turns[-1].content
-            intent = DutyIntent(call.audit_id, call.at, served.alias, served.release, key, question, user)
-            call.begun = self._duty.begin(intent)
+            call.begun = self._duty.begin(call.intent(served, chat.turns[-1].content))
         except BaseException as error:
             ticket.leave()
             if isinstance(error, StaffroomError) and call.held is not None:
@@ -512,14 +514,11 @@ class Gateway:
         outcome = answer.outcome.value if answer else (exchange.stopped or StopReason.INTERNAL).value
         entry = exchange_record(
             exchange,
-            audit_id=call.audit_id,
-            at=call.at,
-            key=call.key.id if call.key else "",
+            call.intent(exchange.served, chat.turns[-1].content),
             outcome=outcome,
             counted=counted,
             first_text_seconds=None if call.first_text is None else call.first_text - call.arrived,
             seconds=time.perf_counter() - call.arrived,
-            question=chat.turns[-1].content,
             answer=answer.text if answer else call.shown,
         )
         try:
@@ -529,7 +528,7 @@ class Gateway:
                 exchange.stop(StopReason.UNRECORDED)
             exchange.problem = str(error)
             outcome = StopReason.UNRECORDED.value
-        self.counters.ended(entry.alias, outcome, entry.tokens_in, entry.tokens_out, entry.seconds)
+        self.counters.ended(entry, outcome, call.trace)
         return exchange.stopped is None
 
     def _find(self, alias: str, key: ApiKey | None) -> ServedRelease | ServedPlain:

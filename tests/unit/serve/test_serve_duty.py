@@ -168,3 +168,21 @@ def test_labels_are_escaped() -> None:
     counters = Counters()
     counters.refused('a"b\\c\nd')
     assert 'staffroom_refused_total{code="a\\"b\\\\c\\nd"} 1\n' in counters.text({})
+
+
+def test_times_are_counted_in_buckets_that_add_up() -> None:
+    counters = Counters()
+    ruling = Ruling("identifiers", 1, Stage.OUTPUT, Verdict.MASK, "national_id", 2)
+    for seconds in (0.001, 0.3, 700.0):
+        entry = replace(record(1), seconds=seconds, first_text_seconds=0.02, rulings=(ruling,))
+        counters.ended(entry, "answered")
+    text = counters.text({"staffroom_open": 1})
+    assert 'staffroom_answer_seconds_bucket{alias="clerk",le="0.005"} 1\n' in text
+    assert 'staffroom_answer_seconds_bucket{alias="clerk",le="0.5"} 2\n' in text
+    assert 'staffroom_answer_seconds_bucket{alias="clerk",le="600"} 2\n' in text
+    assert 'staffroom_answer_seconds_bucket{alias="clerk",le="+Inf"} 3\n' in text
+    assert 'staffroom_first_text_seconds_count{alias="clerk"} 3\n' in text
+    assert 'guardrail="identifiers",verdict="mask"} 6\n' in text
+    assert "staffroom_open 1\n" in text
+    assert "clerk" not in counters.text({}, aliases=["another"])
+    assert "問" not in text and "答" not in text

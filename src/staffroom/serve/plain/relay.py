@@ -11,7 +11,7 @@ step 5 follows all the same. It must not know what the engine is, and it keeps n
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +24,7 @@ from staffroom.records.budgets import CapScope
 from staffroom.records.errors import StaffroomError
 from staffroom.serve.asgi import send_error, send_json, when_gone
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation
-from staffroom.serve.counters import Counters
+from staffroom.serve.counters import ENGINE_REFUSED, Counters
 from staffroom.serve.duty import Begun, Counted, DutyIntent, DutyLog, DutyRecord
 from staffroom.serve.plain.bodies import BodyReader, Endpoint
 from staffroom.serve.plain.guarding import Blocked, HeldStream, check_texts
@@ -45,6 +45,13 @@ Header = tuple[bytes, bytes]
 
 _DONE = b"data: [DONE]\n\n"
 _ENDS = (b"event: response.completed\n", b"event: response.incomplete\n", b"event: response.failed\n")
+# By OpenTelemetry's names.
+_OPERATIONS: Mapping[Endpoint, str] = {
+    Endpoint.CHAT: "chat",
+    Endpoint.RESPONSES: "chat",
+    Endpoint.COMPLETIONS: "text_completion",
+    Endpoint.EMBEDDINGS: "embeddings",
+}
 _LISTEN_AFTER = 0.005
 _LINGER_SECONDS = 0.1
 _KEPT_BYTES = 8 << 20
@@ -70,7 +77,7 @@ class RelayLimits:
 class PlainCall:
     """What the gateway knows of a request before it is handed over; `at` and `arrived` (by `time.perf_counter`) are when it came.
 
-    user: whom the client says it asks for.
+    user: whom the client says it asks for.  trace: its `traceparent`.
     """
 
     request_id: str
@@ -79,6 +86,7 @@ class PlainCall:
     arrived: float
     key: ApiKey | None
     user: str = ""
+    trace: str = ""
 
     def intent(self, served: ServedPlain, question: str) -> DutyIntent:
         """Return what is recorded of it before the engine is asked."""
@@ -187,6 +195,7 @@ class _Relay:
         "_started",
         "_stopped",
         "_task",
+        "_theirs",
         "_ticket",
         "_tokens",
         "alias",
@@ -218,7 +227,7 @@ class _Relay:
         self._send = send
         self._stopped: StopReason | None = None
         self._problem = ""
-        self._kept = self._closed = False
+        self._kept = self._closed = self._theirs = False
         self._task: asyncio.Task[Any] | None = None
         self._response: Answer | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -436,14 +445,14 @@ class _Relay:
         )
         refusal = WireError(status, message[:2000], code=code[:100], param=param, headers=headers)
         self._reservation.give_back()
-        self._sent = False
+        self._sent, self._theirs = False, True
         if not self._keep(code[:100]):
             return _nothing
         return lambda: self._refuse(refusal)
 
     async def _refuse(self, error: WireError) -> None:
         await self._wait_for_intent()
-        self._desk.counters.refused(error.code)
+        self._desk.counters.refused(ENGINE_REFUSED if self._theirs else error.code)
         await send_error(self._send, error, self._call.request_id, self._names())
 
     async def _end_badly(self) -> None:
@@ -508,13 +517,9 @@ class _Relay:
             if self._stopped is None:
                 self._stopped = StopReason.UNRECORDED
             self._problem = str(error)
-        self._desk.counters.ended(
-            self.alias,
-            self._stopped.value if self._stopped is not None else outcome,
-            entry.tokens_in,
-            entry.tokens_out,
-            entry.seconds,
-        )
+        ended = ENGINE_REFUSED if self._theirs else outcome
+        ended = self._stopped.value if self._stopped is not None else ended
+        self._desk.counters.ended(entry, ended, call.trace, _OPERATIONS[self._order.endpoint])
         return self._stopped is None
 
     def _leave_engine(self) -> None:

@@ -15,7 +15,7 @@ import asyncio
 import os
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,7 +39,7 @@ from staffroom.serve.duty_files import (
     rows_path,
     texts_path,
 )
-from staffroom.store import disk_error, make_folder, sync_folder, write_durably
+from staffroom.store import disk_error, make_folder, sync_folder, to_text, write_durably
 from staffroom.store.durable import write_all
 
 __all__ = ["Begun", "Counted", "DutyIntent", "DutyLog", "DutyRecord", "close_lost", "commitment"]
@@ -115,8 +115,8 @@ class DutyLog:
         with self._lock:
             self._tell_failure()
             begun = self._begin(intent)
-        self._soon.set()
-        self._dirty.set()
+        _set(self._soon)
+        _set(self._dirty)
         return begun
 
     async def durable(self, begun: Begun) -> None:
@@ -131,9 +131,9 @@ class DutyLog:
             if begun.number <= self._synced:
                 return
             self._waiting.append(_Waiting(begun.number, loop, future))
-        self._now.set()
-        self._soon.set()
-        self._dirty.set()
+        _set(self._now)
+        _set(self._soon)
+        _set(self._dirty)
         await future
 
     def record(self, entry: DutyRecord) -> None:
@@ -146,7 +146,7 @@ class DutyLog:
             begun = self._open.get(entry.audit_id) or self._begin(entry.intent)
             row, text = encode_end(begun, entry)
             self._end(begun, row, text)
-        self._dirty.set()
+        _set(self._dirty)
 
     def flush(self) -> None:
         """Put everything written so far on the disk."""
@@ -171,16 +171,16 @@ class DutyLog:
             self._close_files()
 
     def _begin(self, intent: DutyIntent) -> Begun:
-        begun, line = encode_intent(intent)
+        at = to_text(intent.at)
         try:
-            day = self._files(begun.day)
+            day = self._files(at[:10])
             before = day.sizes[day.texts], day.sizes[day.rows]
+            begun, line = encode_intent(intent, at, self._number + 1, *before)
             _append(day, day.texts, line)
         except OSError as error:
             raise disk_error(error, self._folder) from error
         day.under_way += 1
         self._number += 1
-        begun = replace(begun, number=self._number, texts_at=before[0], rows_at=before[1])
         self._open[begun.audit_id] = begun
         return begun
 
@@ -367,6 +367,12 @@ def _append(day: _Day, handle: int, line: bytes) -> None:
         os.ftruncate(handle, before)
         raise
     day.sizes[handle] = before + len(line)
+
+
+def _set(event: threading.Event) -> None:
+    # To set one that is set wakes nobody, and costs a lock all the same.
+    if not event.is_set():
+        event.set()
 
 
 def _close(day: _Day) -> None:

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from staffroom.records.digests import digest_bytes
 from staffroom.records.guardrails import Ruling
-from staffroom.store import disk_error, make_folder, to_text
+from staffroom.store import disk_error, make_folder
 from staffroom.store.durable import write_all
 
 __all__ = [
@@ -116,8 +116,7 @@ class DutyRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A request whose intent is written: what of it goes into its row, and where its lines begin.
 
     number: counts intents, so that one can tell which are on the disk.  texts_at, rows_at: sizes of the day's files before.
@@ -130,14 +129,19 @@ class Begun:
     release: str
     who: str
     question: str
-    number: int = 0
-    texts_at: int = 0
-    rows_at: int = 0
+    number: int
+    texts_at: int
+    rows_at: int
 
     def as_json(self) -> dict[str, str]:
         """Return what stands in the intent, beside what may be erased."""
-        names = ("at", "alias", "release", "who", "question")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "at": self.at,
+            "alias": self.alias,
+            "release": self.release,
+            "who": self.who,
+            "question": self.question,
+        }
 
 
 def commitment(salt: bytes, text: str) -> str:
@@ -150,11 +154,13 @@ def who_text(key: str, user: str) -> str:
     return f"{key}\n{user}"
 
 
-def encode_intent(intent: DutyIntent) -> tuple[Begun, bytes]:
-    """Return what is to be remembered of an intent, and its line for the texts file."""
+def encode_intent(
+    intent: DutyIntent, at: str, number: int, texts_at: int, rows_at: int
+) -> tuple[Begun, bytes]:
+    """Return what is to be remembered of an intent, and its line for the texts file; `at` is its time as text."""
     salts = secrets.token_bytes(2 * _SALT_BYTES)
     who_salt, question_salt = salts[:_SALT_BYTES], salts[_SALT_BYTES:]
-    at, user = to_text(intent.at), intent.user[:_LONGEST_USER]
+    user = intent.user[:_LONGEST_USER]
     begun = Begun(
         audit_id=intent.audit_id,
         day=at[:10],
@@ -163,6 +169,9 @@ def encode_intent(intent: DutyIntent) -> tuple[Begun, bytes]:
         release=intent.release,
         who=commitment(who_salt, who_text(intent.key, user)),
         question=commitment(question_salt, intent.question),
+        number=number,
+        texts_at=texts_at,
+        rows_at=rows_at,
     )
     line = {
         "audit_id": intent.audit_id,

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -160,9 +160,9 @@ class PlainDesk:
         await _Relay(self, call, served, order, ticket, held, begun, receive, send).run()
 
     def _record_refusal(self, call: PlainCall, served: ServedPlain, order: Order, blocked: Blocked) -> None:
-        entry = _entry(call.intent(served, order.question), StopReason.BLOCKED.value, call.arrived)
+        intent, problem = call.intent(served, order.question), f"{blocked.guardrail}: {blocked.reason}"
         try:
-            self.duty.record(replace(entry, problem=f"{blocked.guardrail}: {blocked.reason}"))
+            self.duty.record(_entry(intent, StopReason.BLOCKED.value, call.arrived, problem=problem))
         except StaffroomError as error:
             raise stop_error(StopReason.UNRECORDED) from error
 
@@ -496,12 +496,10 @@ class _Relay:
             self._reservation.give_back()
         price, order = self._served.price, self._order
         most = tokens or (Tokens(order.read_most, order.written_most) if self._sent else Tokens(0, 0))
-        entry = replace(
-            _entry(
-                call.intent(self._served, order.question),
-                self._stopped.value if self._stopped is not None else outcome,
-                call.arrived,
-            ),
+        entry = _entry(
+            call.intent(self._served, order.question),
+            self._stopped.value if self._stopped is not None else outcome,
+            call.arrived,
             tokens_in=tokens.read if tokens else 0,
             tokens_out=tokens.written if tokens else 0,
             counted=Counted.ENGINE if tokens else Counted.RESERVED if self._sent else Counted.NOTHING,
@@ -559,8 +557,15 @@ async def _nothing() -> None:
     return
 
 
-def _entry(intent: DutyIntent, outcome: str, arrived: float) -> DutyRecord:
-    """Return the record of a request that came to nothing; who has more to say of it fills it in."""
+def _entry(intent: DutyIntent, outcome: str, arrived: float, **more: Any) -> DutyRecord:
+    """Return the record of a request, of one that came to nothing where no more is said of it."""
+    values: dict[str, Any] = {
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "counted": Counted.NOTHING,
+        "first_text_seconds": None,
+        "answer": "",
+    }
     return DutyRecord(
         audit_id=intent.audit_id,
         at=intent.at,
@@ -570,13 +575,9 @@ def _entry(intent: DutyIntent, outcome: str, arrived: float) -> DutyRecord:
         user=intent.user,
         outcome=outcome,
         chunks=(),
-        tokens_in=0,
-        tokens_out=0,
-        counted=Counted.NOTHING,
-        first_text_seconds=None,
         seconds=time.perf_counter() - arrived,
         question=intent.question,
-        answer="",
+        **{**values, **more},
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from staffroom.engine.metering import meter_here
 from staffroom.records.agent import AgentAnswer, AgentSpec, ChatTurn, ChoiceAnswer, Citation, Outcome
 from staffroom.records.digests import digest_bytes
 from staffroom.records.protocols import FeedbackSink, TextListener
@@ -42,6 +43,7 @@ class PacedAgent:
     pause: float = 0.0
     error: BaseException | None = None
     text: str | None = None
+    counts: bool = False
     spec: AgentSpec = SPEC
     asked: list[tuple[ChatTurn, ...]] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
@@ -58,8 +60,13 @@ class PacedAgent:
         self.running += 1
         self.most = max(self.most, self.running)
         try:
-            for piece in self.pieces:
+            meter = meter_here() if self.counts else None
+            if meter is not None:
+                meter.begin()
+            for number, piece in enumerate(self.pieces, 1):
                 await asyncio.sleep(self.pause)
+                if meter is not None:
+                    meter.came_to(11, number)
                 self.said.append(time.perf_counter())
                 if on_text is not None:
                     on_text(piece)
@@ -94,11 +101,13 @@ class Desk:
         return await self.client.post(self.url + path, json={**QUESTION, **body})
 
     def duty(self, kind: str = "") -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = []
+        """The rows, or with `texts` the words beside them, the lines of one request put together."""
+        found: dict[str, dict[str, Any]] = {}
         for path in sorted((self.home.private / "duty").glob("*.jsonl")):
             if path.name.endswith(".texts.jsonl") == bool(kind):
-                lines += [json.loads(line) for line in path.read_text().splitlines()]
-        return lines
+                for line in map(json.loads, path.read_text().splitlines()):
+                    found.setdefault(line["audit_id"], {}).update(line)
+        return list(found.values())
 
 
 @asynccontextmanager

@@ -302,12 +302,14 @@ class PlainPlace:
         messages = [{"role": "user", "content": text}]
         return await self.client.post(self.url + path, json={"model": "plain", "messages": messages, **body})
 
-    def duty(self) -> list[dict[str, Any]]:
-        lines: list[dict[str, Any]] = []
+    def duty(self, kind: str = "") -> list[dict[str, Any]]:
+        """The rows, or with `texts` the words beside them, the lines of one request put together."""
+        found: dict[str, dict[str, Any]] = {}
         for path in sorted((self.home.private / "duty").glob("*.jsonl")):
-            if not path.name.endswith(".texts.jsonl"):
-                lines += [json.loads(line) for line in path.read_text().splitlines()]
-        return lines
+            if path.name.endswith(".texts.jsonl") == bool(kind):
+                for line in map(json.loads, path.read_text().splitlines()):
+                    found.setdefault(line["audit_id"], {}).update(line)
+        return list(found.values())
 
 
 @asynccontextmanager

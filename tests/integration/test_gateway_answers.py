@@ -1,15 +1,29 @@
 """What the gateway answers and records over real HTTP: plain, streamed, cited, failed."""
 
+import asyncio
+import errno
+import json
+import os
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
-from gateway_desk import DOCUMENT, RELEASE, Desk, PacedAgent, at_desk, events
+from aiohttp import web
+from gateway_desk import DOCUMENT, QUESTION, RELEASE, Desk, PacedAgent, at_desk, events, until
 
 from staffroom.engine.errors import ContextExceeded, EngineLost
 from staffroom.records.digests import digest_bytes
-from staffroom.records.errors import WrongUse
-from staffroom.serve import GatewaySettings, commitment
+from staffroom.records.errors import StaffroomError, WrongUse
+from staffroom.serve import DutyLog, DutyRecord, GatewaySettings, commitment
+from staffroom.serve.counters import Ended
+from staffroom.serve.spans import SpanExporter
+
+NOBODY_S = DutyRecord(
+    "audit_1", datetime(2026, 5, 1, tzinfo=UTC), "clerk", RELEASE, "", "answered", (), 1, 1, None, 0.1, "", ""
+)
 
 
 def test_a_plain_answer_carries_release_audit_notice_and_citations(tmp_path: Path) -> None:
@@ -191,9 +205,28 @@ def test_the_duty_record_commits_to_the_words_and_keeps_them_apart(tmp_path: Pat
     at_desk(work, tmp_path, PacedAgent())
 
 
-def test_an_answer_that_cannot_be_recorded_is_withheld(tmp_path: Path) -> None:
+def test_nobody_is_asked_where_the_intent_cannot_be_recorded(tmp_path: Path) -> None:
+    agent = PacedAgent(pause=0.01)
+
     async def work(place: Desk) -> None:
         (place.home.private / "duty").write_text("a file where the folder should be")
+        for stream in (False, True):
+            async with await place.ask(stream=stream) as response:
+                assert response.status == 503
+                assert (await response.json())["error"]["code"] == "not_recorded"
+        assert agent.asked == []
+
+    at_desk(work, tmp_path, agent)
+
+
+def test_an_answer_that_cannot_be_recorded_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def record(*_: object) -> None:
+        raise StaffroomError("the disk is full; nothing was half written")
+
+    async def work(place: Desk) -> None:
+        monkeypatch.setattr(DutyLog, "record", record)
         async with await place.ask() as response:
             assert response.status == 503
             assert (await response.json())["error"]["code"] == "not_recorded"
@@ -203,3 +236,123 @@ def test_an_answer_that_cannot_be_recorded_is_withheld(tmp_path: Path) -> None:
         assert seen[-1]["error"]["code"] == "not_recorded"
 
     at_desk(work, tmp_path, PacedAgent(pause=0.01))
+
+
+def test_no_byte_of_an_answer_leaves_before_its_intent_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    real = os.fdatasync
+
+    def slow(handle: int) -> None:
+        free.wait(5)
+        real(handle)
+
+    async def work(place: Desk) -> None:
+        monkeypatch.setattr(os, "fdatasync", slow)
+        for stream in (False, True):
+            free.clear()
+            asked = asyncio.create_task(place.ask(stream=stream))
+            await asyncio.sleep(0.15)
+            assert not asked.done()
+            free.set()
+            async with await asked as response:
+                assert response.status == 200
+                await response.read()
+        monkeypatch.undo()
+
+    at_desk(work, tmp_path, PacedAgent())
+
+
+def test_a_disk_that_loses_the_intent_ends_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def work(place: Desk) -> None:
+        monkeypatch.setattr(os, "fdatasync", broken)
+        async with await place.ask() as response:
+            assert response.status == 503
+            assert (await response.json())["error"]["code"] == "not_recorded"
+        monkeypatch.undo()
+
+    at_desk(work, tmp_path, PacedAgent(pause=0.02))
+
+
+def test_an_answer_that_is_broken_off_is_counted_where_its_engine_tells(tmp_path: Path) -> None:
+    agent = PacedAgent(pieces=("word ",) * 400, pause=0.01)
+
+    async def work(place: Desk) -> None:
+        for counts in (True, False):
+            agent.counts = counts
+            response = await place.ask(stream=True)
+            while len(agent.said) < 5:
+                await response.content.readany()
+            response.close()
+            said = len(agent.said)
+            await until(lambda counts=counts: len(place.duty()) == 2 - counts)
+            row = place.duty()[-1]
+            assert row["outcome"] == "client_gone"
+            if counts:
+                assert (row["counted"], row["tokens_in"]) == ("engine", 11)
+                assert said <= row["tokens_out"] <= len(agent.said) + 1
+            else:
+                assert (row["counted"], row["tokens_in"], row["tokens_out"]) == ("reserved", 0, 0)
+            agent.said.clear()
+
+    at_desk(work, tmp_path, agent)
+
+
+def test_spans_go_to_the_collector_that_was_named_and_to_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[dict[str, Any]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        assert request.path == "/v1/traces"
+        taken.append(await request.json())
+        return web.json_response({})
+
+    async def work(place: Desk) -> None:
+        app = web.Application()
+        app.router.add_post("/{any:.*}", take)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        # What an environment says for other programs is not for this one.
+        for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+            monkeypatch.setenv(name, url)
+        async with await place.ask() as response:
+            await response.read()
+        await asyncio.sleep(0.1)
+        assert taken == [] and place.gateway.counters.listeners == ()
+        exporter = SpanExporter(url)
+        place.gateway.counters.listeners = (exporter,)
+        sending = asyncio.create_task(exporter.run())
+        parent = "00-" + "4b" * 16 + "-" + "ab" * 8 + "-01"
+        body = {**QUESTION, "user": "resident 4711"}
+        async with place.client.post(
+            place.url + "/v1/chat/completions", json=body, headers={"traceparent": parent}
+        ) as response:
+            audit = response.headers["x-staffroom-audit"]
+        await asyncio.sleep(0)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        (span,) = taken[0]["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        assert (span["traceId"], span["name"]) == ("4b" * 16, "invoke_agent clerk")
+        assert audit in json.dumps(span)
+        assert "規費" not in json.dumps(taken, ensure_ascii=False)
+        assert "resident" not in json.dumps(taken)
+        assert exporter.sent == 1
+        await runner.cleanup()
+        # A collector that is gone costs spans and nothing else.
+        exporter(Ended(NOBODY_S, "answered"))
+        sending = asyncio.create_task(exporter.run())
+        await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        assert exporter.dropped == 1
+
+    at_desk(work, tmp_path, PacedAgent())

@@ -144,7 +144,9 @@ def test_health_and_counters(tmp_path: Path) -> None:
         async with await place.ask() as response:
             assert (await response.json())["error"]["code"] == "shutting_down"
         assert 'staffroom_requests_total{alias="clerk",outcome="answered"} 1' in text
-        assert 'staffroom_tokens_total{alias="clerk",kind="in"} 11' in text
+        assert 'staffroom_tokens_total{alias="clerk",counted="engine",kind="in"} 11' in text
+        assert 'staffroom_answer_seconds_bucket{alias="clerk",le="+Inf"} 1' in text
+        assert 'staffroom_answer_seconds_count{alias="clerk"} 1' in text
         assert 'staffroom_refused_total{code="model_not_found"} 1' in text
         assert "staffroom_workers_running 1" in text
 

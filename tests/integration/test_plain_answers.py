@@ -8,6 +8,7 @@ from typing import Any
 from plain_desk import PIECES, PlainPlace, at_plain_place, plain_model
 
 from staffroom.records.budgets import TOKENS, Cap, CapPeriod, CapScope
+from staffroom.serve import commitment
 
 
 async def _lines(response: Any) -> list[str]:
@@ -38,7 +39,11 @@ def test_a_plain_answer_is_the_engine_s_under_our_name(tmp_path: Path) -> None:
         assert place.token not in str(place.engine.headers)
         (line,) = place.duty()
         assert (line["outcome"], line["tokens_in"], line["tokens_out"]) == ("answered", 7, 5)
-        assert line["key"] == place.key
+        (words,) = place.duty("texts")
+        assert (words["key"], words["user"], words["question"]) == (place.key, "me", "hello")
+        assert place.key not in json.dumps(line)
+        assert line["who"] == commitment(bytes.fromhex(words["who_salt"]), f"{place.key}\nme")
+        assert (line["counted"], line["cost"], line["currency"]) == ("engine", "0.00022", "TWD")
 
     at_plain_place(work, tmp_path)
 

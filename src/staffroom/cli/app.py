@@ -7,6 +7,7 @@ import typer
 
 from staffroom import __version__
 from staffroom.cli import (
+    audit_commands,
     backup_commands,
     budget_commands,
     bundle_command,
@@ -83,6 +84,11 @@ _GROUPS: Sequence[tuple[str, str, Sequence[_Named]]] = (
         "home",
         "The folder where everything is kept.",
         (("upgrade", home_commands.upgrade),),
+    ),
+    (
+        "audit",
+        "The record of every request: find, show, prove, check, erase.",
+        audit_commands.AUDIT_COMMANDS,
     ),
     (
         "key",

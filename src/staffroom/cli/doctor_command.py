@@ -5,13 +5,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from staffroom.cli.doctor_check import Check
+from staffroom.cli.doctor_gateway import look_at_duty, look_at_permits, look_at_port, look_at_spending
 from staffroom.cli.terminal import JsonFlag, Terminal, home_of, terminal_of
 from staffroom.records.errors import StaffroomError
 
@@ -25,23 +26,8 @@ _DISK_BYTES = 4_000_000_000
 _MEMORY_BYTES = 3_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at; where `needed` is false, a hire works without it."""
-
-    name: str
-    ok: bool
-    text: str
-    hint: str = ""
-    needed: bool = True
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the check as JSON data."""
-        return {"name": self.name, "ok": self.ok, "needed": self.needed, "text": self.text, "hint": self.hint}
-
-
 def doctor(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """Look at what this machine needs: Python, libraries, disk, memory, home, models, log; exit code 3 if one is missing."""
+    """Look at what this machine needs: Python, libraries, disk, memory, home, models, gateway, log; exit code 3 if one is missing."""
     terminal = terminal_of(context, as_json)
     checks = examine_machine(terminal)
     ok = all(check.ok for check in checks if check.needed)
@@ -61,6 +47,10 @@ def examine_machine(terminal: Terminal) -> list[Check]:
         ("home", lambda: _home(terminal, home)),
         ("models", lambda: _models(terminal, home)),
         ("OCR", lambda: _ocr(terminal)),
+        ("gateway port", lambda: look_at_port(terminal, home)),
+        ("permits", lambda: look_at_permits(terminal, home)),
+        ("record of requests", lambda: look_at_duty(terminal, home)),
+        ("budgets", lambda: look_at_spending(terminal, home)),
         ("log", lambda: _log(terminal, home)),
     )
     checks = []

@@ -1,5 +1,6 @@
 """`staffroom serve`: the workers of this home behind an OpenAI-compatible address."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,23 @@ def serve(
         bool,
         typer.Option("--print-unit", help="Print a systemd unit with these options instead of serving."),
     ] = False,
+    seal_minutes: Annotated[
+        float,
+        typer.Option(
+            "--seal-minutes", help="How often the rows of the duty record are sealed into the log.", min=0.05
+        ),
+    ] = 60.0,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="Write one JSON line a request on stderr, without texts.")
+    ] = False,
+    spans_to: Annotated[
+        str,
+        typer.Option(
+            "--spans-to",
+            help="Send OpenTelemetry spans, without texts, to this collector; nothing is sent without it.",
+            metavar="URL",
+        ),
+    ] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Serve all permitted workers behind an OpenAI-compatible address, until Ctrl-C or SIGTERM."""
@@ -60,10 +78,23 @@ def serve(
         terminal.give({"url": url}, draw)
 
     def on_trouble(reason: str) -> None:
-        terminal.note(t("A new release could not be taken up: {reason}", reason=reason), "red")
+        terminal.note(t("Something could not be done; the gateway goes on: {reason}", reason=reason), "red")
 
     tls = _tls(terminal, tls_cert, tls_key)
-    asyncio.run(service.serve(home, host, port, on_ready, on_trouble, tls=tls, public_url=public_url))
+    asyncio.run(
+        service.serve(
+            home,
+            host,
+            port,
+            on_ready,
+            on_trouble,
+            tls=tls,
+            public_url=public_url,
+            seal_seconds=60 * seal_minutes,
+            spans_to=spans_to,
+            request_log=sys.stderr if log_requests else None,
+        )
+    )
     terminal.note(t("ended: no answer is under way any more"))
 
 

@@ -27,6 +27,7 @@ from staffroom.engine.errors import ContextExceeded, EngineError, EngineLost, En
 from staffroom.engine.llama_pins import COLD, PIN_PROTOCOL, Resident, Send, Tokens, plan
 from staffroom.engine.llama_process import LlamaProcess, physical_cores, start_llama_process
 from staffroom.engine.llama_trace import TracedToken, traced
+from staffroom.engine.metering import meter_here
 from staffroom.engine.protocols import Decoding, EngineIdentity, Generation, NextToken, Piece, Prompt
 from staffroom.gguf import check_adapter_binding, read_header
 from staffroom.records.agent import ChatTurn
@@ -243,8 +244,12 @@ class LlamaEngine:
                 body["grammar"] = decoding.grammar
             text: list[str] = []
             self._resident = send.during
+            if (meter := meter_here()) is not None:
+                meter.begin()
             async with aclosing(self._events("/completion", body)) as events:
                 async for event in events:
+                    if meter is not None:
+                        meter.came_to(len(send.tokens), int(event.get("tokens_predicted") or len(text) + 1))
                     piece = str(event.get("content", ""))
                     if piece:
                         text.append(piece)
@@ -266,7 +271,11 @@ class LlamaEngine:
         """
         async with self._turn:
             send = await self._ready(prompt)
+            if (meter := meter_here()) is not None:
+                meter.begin()
             answer = await self._evaluate(send, {"n_probs": candidates, "post_sampling_probs": False})
+            if meter is not None:
+                meter.came_to(len(send.tokens), 1)
         found: dict[str, float] = {}
         # A likeliest token that is half a character has no text, and llama.cpp then sends no probabilities.
         first = (answer.get("completion_probabilities") or [{"top_logprobs": []}])[0]

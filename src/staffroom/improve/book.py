@@ -9,7 +9,7 @@ It does not know workers, models or exams, and decides nothing by itself.
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ import orjson
 from staffroom.improve.sides import SideOfCase, assign_side, cases_of
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.feedback import Correction, Feedback, FeedbackKind, FeedbackState, Side
-from staffroom.store import disk_error, from_text, make_folder, to_text, utc_now, write_durably
+from staffroom.store import disk_error, from_text, make_folder, sync_folder, to_text, utc_now, write_durably
 from staffroom.store.durable import write_all
 
 __all__ = ["Decided", "Entry", "FeedbackBook"]
@@ -177,6 +177,20 @@ class FeedbackBook:
             if entry.state is FeedbackState.ACCEPTED and entry.side is side and entry.is_correction
         }
         return [found[digest] for digest in sorted(found)]
+
+    def erase(self, audit_ids: Collection[str]) -> int:
+        """Remove the texts of all feedback on these answers; returns of how many there were any. Its events still stand."""
+        if not self._path.exists():
+            return 0
+        erased = 0
+        with self._locked():
+            for name, row in self._read().received.items():
+                path = self._text_path(name)
+                if row.get("audit_id") in audit_ids and path.exists():
+                    path.unlink()
+                    erased += 1
+            sync_folder(self._folder / "texts")
+        return erased
 
     def _entry(self, row: Mapping[str, Any], read: _Read) -> Entry:
         texts = self._texts(row["id"])

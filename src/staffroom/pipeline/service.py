@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from staffroom.engine.protocols import Engine
 from staffroom.onboard.retrieval import IndexRetriever
 from staffroom.pipeline.assemble import assemble, engine_for, make_embedder
 from staffroom.pipeline.budgets import caps_of, spend_book
+from staffroom.pipeline.duty_keeping import keep_duty, settle_duty
 from staffroom.pipeline.feedback import HomeFeedback
 from staffroom.pipeline.plain_models import OpenPlain, open_plain
 from staffroom.pipeline.releasing import assembly_of
@@ -37,6 +39,8 @@ from staffroom.serve import (
     serve_until_signal,
 )
 from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.request_log import RequestLog
+from staffroom.serve.spans import SpanExporter
 from staffroom.store import ApiKeys, Database, Home, ObjectStore, PlainModels, Releases, write_durably
 
 __all__ = ["DEFAULT_PORT", "OpenWorker", "open_worker", "serve"]
@@ -84,14 +88,25 @@ async def serve(
     *,
     tls: TlsFiles | None = None,
     public_url: str = "",
+    seal_seconds: float = 3600.0,
+    spans_to: str = "",
+    request_log: TextIO | None = None,
 ) -> None:
     """Serve all released workers until SIGTERM or SIGINT; a release that comes while serving is taken up.
 
     tls: certificate and key, for HTTPS.  public_url: how clients reach the gateway through a proxy, for links in answers.
     Workers without a permit are known and answer that they are suspended. on_trouble: told why a release that
-    came while serving could not be taken up; the others go on.
+    came while serving could not be taken up, or rows not be sealed; everything else goes on.  seal_seconds: how often the rows of the
+    duty record are sealed into the log.  spans_to: address of an OpenTelemetry collector; nothing is sent without it.  request_log: gets
+    a JSON line a request, without texts.
     """
-    with home.ensure().lock("serve"), Database(home.database) as database:
+    spans = SpanExporter(spans_to) if spans_to else None
+    lines = RequestLog(request_log) if request_log is not None else None
+    with (
+        home.ensure().lock("serve"),
+        Database(home.database) as database,
+        DutyLog(home.private / "duty") as duty,
+    ):
         if not Releases(database).aliases() and not PlainModels(database).list():
             raise WrongUse("no worker has been released in this home", hint="staffroom hire JOB.yaml")
         keys = ApiKeys(database)
@@ -103,7 +118,7 @@ async def serve(
         gateway = Gateway(
             permits=Permits(home.permits),
             keys=keys,
-            duty=DutyLog(home.private / "duty"),
+            duty=duty,
             documents=lambda digest: _document(opened, digest),
             links=DocumentLinks.of(home.keys),
             settings=GatewaySettings(
@@ -113,15 +128,24 @@ async def serve(
             budgets=budgets,
             caps=lambda: caps_of(home, database),
         )
+        gateway.counters.listeners = tuple(each for each in (spans, lines) if each is not None)
         server = GatewayServer(gateway, host=host, port=port, tls=tls)
         try:
             await _take_up(home, database, gateway, opened, plain)
-            watching = asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble))
+            beside = [
+                asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble)),
+                asyncio.create_task(keep_duty(home, seal_seconds, on_trouble)),
+            ]
+            if spans is not None:
+                beside.append(asyncio.create_task(spans.run()))
             try:
                 await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
             finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+                duty.flush()
+                await settle_duty(home, on_trouble)
         finally:
             for worker in opened.values():
                 await worker.engine.close()
@@ -129,6 +153,8 @@ async def serve(
                 await model.close()
             await budgets.close()
             book.close()
+            if lines is not None:
+                lines.close()
 
 
 async def _watch(

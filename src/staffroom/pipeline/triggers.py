@@ -135,7 +135,7 @@ def _misses(home: Home, alias: str) -> _Trigger:
         path for path in (home.private / "duty").glob("*.jsonl") if not path.name.endswith(".texts.jsonl")
     ]
     for path in sorted(paths)[-_MOST_DAYS:]:
-        rows = [row for row in _lines(path) if row.get("alias") == alias]
+        rows = [row for row in _lines(path) if row.get("alias") == alias and row.get("outcome") != "lost"]
         bad = sum(row.get("outcome") == "declined" or not row.get("chunks") for row in rows)
         missed.append((bad, len(rows)))
     recent, before = missed[-_RECENT_DAYS:], missed[:-_RECENT_DAYS]

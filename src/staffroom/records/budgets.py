@@ -66,6 +66,10 @@ class TokenPrice:
         """Return the price of a token from that of a million, rounded up where it is not a whole number."""
         return cls(currency, _up(read), _up(written))
 
+    def cost(self, read: int, written: int) -> str:
+        """Return what so many tokens cost, as a decimal number of the currency's unit."""
+        return money_text(read * self.read + written * self.written)
+
 
 def to_nano(amount: Decimal) -> int:
     """Return money in billionths; raises WrongUse where it is negative, too much, or finer than that."""

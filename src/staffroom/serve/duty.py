@@ -1,79 +1,99 @@
-"""The duty record: one line a request, `private/duty/YYYY-MM-DD.jsonl`, with texts and salts kept apart.
+"""The duty record as the gateway writes it: an intent before the engine is asked, one row a request at its end.
 
-A line names persons' words by salted commitments only; the words and the salts are in
-`YYYY-MM-DD.texts.jsonl` beside it, so that a text can be erased while the line still stands. A line is with
-the kernel when `record` returns (a killed gateway loses none) and on the disk at most 250 ms later.
+1. `begin` writes the intent: who asks whom, and the question. Where the disk refuses it, nobody is asked.
+2. While the engine works, a thread puts intents on the disk, many in one wait. `durable` returns once that of one request is
+   there; the gateway lets no byte of an answer go before.
+3. `record` writes words and row. They are with the kernel when it returns (a killed gateway loses none) and on the disk at most
+   a quarter of a second later, many in one wait.
+4. An intent without a row is closed at the next start, as `lost`: so each request that got a first byte has one row.
 
-It does not protect against somebody who rewrites the files: sealing them into a log is not done here.
+It does not protect against somebody who rewrites the files: that shows once their rows are sealed (`duty_seals.py`).
 One gateway writes it at a time.
 """
 
+import asyncio
 import os
-import secrets
 import threading
-from dataclasses import dataclass
-from datetime import datetime
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import orjson
 
-from staffroom.records.digests import digest_bytes
 from staffroom.records.errors import StaffroomError
-from staffroom.records.guardrails import Ruling
-from staffroom.store import disk_error, make_folder, sync_folder, to_text
+from staffroom.serve.duty_files import (
+    Begun,
+    Counted,
+    DutyIntent,
+    DutyRecord,
+    audit_id_of,
+    commitment,
+    days_of,
+    encode_end,
+    encode_intent,
+    encode_lost,
+    lines_of,
+    open_lines,
+    rows_path,
+    texts_path,
+)
+from staffroom.store import disk_error, make_folder, sync_folder, to_text, write_durably
 from staffroom.store.durable import write_all
 
-__all__ = ["DutyLog", "DutyRecord", "commitment"]
+__all__ = ["Begun", "Counted", "DutyIntent", "DutyLog", "DutyRecord", "close_lost", "commitment"]
 
-_FLUSH_SECONDS = 0.1
-_SALT_BYTES = 32
+_ROWS_SECONDS = 0.1
+_GATHER_SECONDS = 0.004
+_MARK_SECONDS = 30.0
+_MARK = "begun.json"
+_LOST = "lost"
+_UNRECORDED = "not_recorded"
 
-
-@dataclass(frozen=True, slots=True)
-class DutyRecord:
-    """One request that was handed to a worker.
-
-    outcome: answered, declined or refused, or the code by which the answer was broken off.
-    first_text_seconds, seconds: from the request's arrival.  problem: what went wrong, for the texts file.
-    rulings: what the guardrails did, as codes and counts; no text stands in them.
-    """
-
-    audit_id: str
-    at: datetime
-    alias: str
-    release: str
-    key: str
-    outcome: str
-    chunks: tuple[str, ...]
-    tokens_in: int
-    tokens_out: int
-    first_text_seconds: float | None
-    seconds: float
-    question: str
-    answer: str
-    problem: str = ""
-    rulings: tuple[Ruling, ...] = ()
+_Future = asyncio.Future[None]
 
 
-def commitment(salt: bytes, text: str) -> str:
-    """Return `sha256:<hex>` of a random salt (32 bytes) followed by the text in UTF-8."""
-    return digest_bytes(salt + text.encode("utf-8", "surrogatepass"))
+@dataclass(slots=True)
+class _Day:
+    """The open files of one day, their sizes, and the requests of that day that are under way."""
+
+    texts: int
+    rows: int
+    sizes: dict[int, int]
+    under_way: int = 0
+    # By `time.monotonic`: when the oldest row that may not be on the disk was written.
+    rows_since: float | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    number: int
+    loop: asyncio.AbstractEventLoop
+    future: _Future = field(repr=False)
 
 
 class DutyLog:
-    """Appends duty records; `close` when done. Raises StaffroomError where a record cannot be kept."""
+    """Appends duty records; `close` when done. Raises StaffroomError where a record cannot be kept.
+
+    At the start it closes what a gateway that was killed left open; `lost` says how many requests that were.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._dirty = threading.Event()
+        self._soon = threading.Event()
+        self._now = threading.Event()
         self._closing = threading.Event()
-        self._day = ""
-        self._lines = -1
-        self._texts = -1
-        self._sizes: dict[int, int] = {}
+        self._days: dict[str, _Day] = {}
+        self._open: dict[str, Begun] = {}
+        self._waiting: list[_Waiting] = []
+        self._number = self._synced = 0
+        self._gone = range(0)
         self._failed: StaffroomError | None = None
+        self._marked = time.monotonic()
+        self.lost = close_lost(folder)
         self._flusher = threading.Thread(target=self._flush_often, name="duty-log", daemon=True)
         self._flusher.start()
 
@@ -85,121 +105,293 @@ class DutyLog:
     ) -> None:
         self.close()
 
-    def record(self, entry: DutyRecord) -> None:
-        """Append one record; raises StaffroomError where the disk refuses this one or lost an earlier one."""
-        at = to_text(entry.at)
-        line, text = _encode(entry, at)
+    @property
+    def open(self) -> int:
+        """Requests that were begun and have no row yet."""
+        return len(self._open)
+
+    def begin(self, intent: DutyIntent) -> Begun:
+        """Write the intent of a request; raises StaffroomError where the disk refuses it or lost an earlier one."""
         with self._lock:
-            if self._failed is not None:
-                failed, self._failed = self._failed, None
-                self._close_files()
-                raise failed
-            try:
-                self._open(at[:10])
-                # The words first: a line never stands without them.
-                self._append(self._texts, text)
-                self._append(self._lines, line)
-            except OSError as error:
-                raise disk_error(error, self._folder) from error
-        self._dirty.set()
+            self._tell_failure()
+            begun = self._begin(intent)
+        _set(self._soon)
+        _set(self._dirty)
+        return begun
+
+    async def durable(self, begun: Begun) -> None:
+        """Wait until an intent is on the disk; raises StaffroomError where the disk lost it."""
+        if begun.number <= self._synced and begun.number not in self._gone:
+            return
+        loop = asyncio.get_running_loop()
+        future: _Future = loop.create_future()
+        with self._lock:
+            if begun.number in self._gone:
+                raise StaffroomError("the duty record is not on the disk", where=str(self._folder))
+            if begun.number <= self._synced:
+                return
+            self._waiting.append(_Waiting(begun.number, loop, future))
+        _set(self._now)
+        _set(self._soon)
+        _set(self._dirty)
+        await future
+
+    def record(self, entry: DutyRecord) -> None:
+        """Write a request's row and words; what was never begun is begun and ended at once.
+
+        Raises StaffroomError where the disk refuses this one or lost an earlier one; the request then stays open.
+        """
+        with self._lock:
+            self._tell_failure()
+            begun = self._open.get(entry.audit_id) or self._begin(entry.intent)
+            row, text = encode_end(begun, entry)
+            self._end(begun, row, text)
+        _set(self._dirty)
 
     def flush(self) -> None:
-        """Put everything recorded so far on the disk."""
-        # Copies of the descriptors: a request that records meanwhile must not wait for the disk.
-        with self._lock:
-            copies = [os.dup(handle) for handle in (self._texts, self._lines) if handle >= 0]
-        try:
-            for handle in copies:
-                os.fsync(handle)
-        except OSError as error:
-            with self._lock:
-                self._failed = disk_error(error, self._folder)
-        finally:
-            for handle in copies:
-                os.close(handle)
+        """Put everything written so far on the disk."""
+        self._sync(rows=True)
 
     def close(self) -> None:
-        """Flush and close; idempotent."""
+        """Flush and close; a request that could not be recorded is tried once more, without its words. Idempotent."""
         self._closing.set()
-        self._dirty.set()
+        for event in (self._now, self._soon, self._dirty):
+            event.set()
         if self._flusher.is_alive():
             self._flusher.join()
+        try:
+            with self._lock:
+                for begun in list(self._open.values()):
+                    self._end(begun, encode_lost(begun.audit_id, begun.as_json(), _UNRECORDED), b"")
+        except StaffroomError:
+            pass  # the next start closes them as lost
         self.flush()
+        self._mark()
         with self._lock:
             self._close_files()
+
+    def _begin(self, intent: DutyIntent) -> Begun:
+        at = to_text(intent.at)
+        try:
+            day = self._files(at[:10])
+            before = day.sizes[day.texts], day.sizes[day.rows]
+            begun, line = encode_intent(intent, at, self._number + 1, *before)
+            _append(day, day.texts, line)
+        except OSError as error:
+            raise disk_error(error, self._folder) from error
+        day.under_way += 1
+        self._number += 1
+        self._open[begun.audit_id] = begun
+        return begun
+
+    def _end(self, begun: Begun, row: bytes, text: bytes) -> None:
+        try:
+            day = self._files(begun.day)
+            # The words first: a row never stands without them.
+            if text:
+                _append(day, day.texts, text)
+            _append(day, day.rows, row)
+        except OSError as error:
+            raise disk_error(error, self._folder) from error
+        if day.rows_since is None:
+            day.rows_since = time.monotonic()
+        day.under_way -= 1
+        del self._open[begun.audit_id]
+
+    def _tell_failure(self) -> None:
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            self._close_files()
+            raise failed
 
     def _flush_often(self) -> None:
         while not self._closing.is_set():
             self._dirty.wait()
-            self._closing.wait(_FLUSH_SECONDS)
-            self._dirty.clear()
-            self.flush()
+            # An intent is waited for sooner or later: others of these moments come along with it.
+            if self._soon.wait(_ROWS_SECONDS):
+                self._now.wait(_GATHER_SECONDS)
+            for event in (self._dirty, self._soon, self._now):
+                event.clear()
+            self._sync(rows=False)
+            if time.monotonic() - self._marked > _MARK_SECONDS:
+                self._mark()
 
-    def _open(self, day: str) -> None:
-        if day == self._day and self._lines >= 0:
-            return
-        self._close_files()
-        make_folder(self._folder, mode=0o700)
-        self._texts = _open_lines(self._folder / f"{day}.texts.jsonl")
-        self._lines = _open_lines(self._folder / f"{day}.jsonl")
-        self._sizes = {handle: os.fstat(handle).st_size for handle in (self._texts, self._lines)}
-        self._day = day
-        sync_folder(self._folder)
-
-    def _append(self, handle: int, line: bytes) -> None:
-        before = self._sizes[handle]
+    def _sync(self, *, rows: bool) -> None:
+        # Copies of the descriptors: a request that records meanwhile must not wait for the disk.
+        with self._lock:
+            number, due = self._number, time.monotonic() - _ROWS_SECONDS
+            days = list(self._days.values())
+            late = [day for day in days if day.rows_since is not None and (rows or day.rows_since <= due)]
+            texts = [os.dup(day.texts) for day in days]
+            lines = [os.dup(day.rows) for day in late]
+            for day in late:
+                day.rows_since = None
+            again = any(day.rows_since is not None for day in days)
         try:
-            write_all(handle, line)
+            for handle in texts:
+                os.fdatasync(handle)
+            self._settle(number)
+            for handle in lines:
+                os.fdatasync(handle)
+        except OSError as error:
+            self._fail(number, disk_error(error, self._folder))
+        finally:
+            for handle in (*texts, *lines):
+                os.close(handle)
+        if again:
+            self._dirty.set()
+
+    def _settle(self, number: int) -> None:
+        with self._lock:
+            self._synced = max(self._synced, number)
+            done = [each for each in self._waiting if each.number <= number]
+            self._waiting = [each for each in self._waiting if each.number > number]
+        _wake(done, None)
+
+    def _fail(self, number: int, error: StaffroomError) -> None:
+        with self._lock:
+            self._failed = error
+            first = min(self._gone.start, self._synced + 1) if self._gone else self._synced + 1
+            self._gone = range(first, max(self._gone.stop, number + 1))
+            done, self._waiting = self._waiting, []
+        _wake(done, error)
+
+    def _files(self, day: str) -> _Day:
+        found = self._days.get(day)
+        if found is not None:
+            return found
+        make_folder(self._folder, mode=0o700)
+        texts = open_lines(texts_path(self._folder, day))
+        try:
+            rows = open_lines(rows_path(self._folder, day))
         except OSError:
-            os.ftruncate(handle, before)
+            os.close(texts)
             raise
-        self._sizes[handle] = before + len(line)
+        sizes = {handle: os.fstat(handle).st_size for handle in (texts, rows)}
+        opened = self._days[day] = _Day(texts, rows, sizes)
+        opened.under_way = sum(begun.day == day for begun in self._open.values())
+        sync_folder(self._folder)
+        for name, other in list(self._days.items()):
+            if name < day and not other.under_way and other.rows_since is None:
+                _close(self._days.pop(name))
+        return opened
+
+    def _mark(self) -> None:
+        """Keep from where on a start must look for requests that were left open."""
+        self._marked = time.monotonic()
+        with self._lock:
+            first = min(self._open.values(), key=lambda begun: begun.number, default=None)
+            newest = max(self._days, default="")
+            if first is not None:
+                mark = {"day": first.day, "texts": first.texts_at, "rows": first.rows_at}
+            elif newest:
+                day = self._days[newest]
+                mark = {"day": newest, "texts": day.sizes[day.texts], "rows": day.sizes[day.rows]}
+            else:
+                return
+        try:
+            write_durably(self._folder / _MARK, orjson.dumps(mark), mode=0o600)
+        except StaffroomError:
+            return  # a start then looks further back
 
     def _close_files(self) -> None:
-        for handle in (self._texts, self._lines):
-            if handle >= 0:
+        for day in self._days.values():
+            _close(day)
+        self._days.clear()
+
+
+def close_lost(folder: Path) -> int:
+    """Write the row of each request that was begun and never ended; returns how many. Only while no gateway writes."""
+    mark = _mark_of(folder)
+    lost = 0
+    for day in days_of(folder):
+        if day < mark["day"]:
+            continue
+        same = day == mark["day"]
+        texts, rows = texts_path(folder, day), rows_path(folder, day)
+        open_ones: dict[str, bytes] = {}
+        for line in lines_of(texts, _within(texts, mark["texts"]) if same else 0):
+            if b'"begun":{' in line[:70]:
+                open_ones[audit_id_of(line)] = line
+        if open_ones:
+            for line in lines_of(rows, _within(rows, mark["rows"]) if same else 0):
+                open_ones.pop(audit_id_of(line), None)
+        lost += _append_lost(rows, open_ones)
+    return lost
+
+
+def _append_lost(rows: Path, open_ones: dict[str, bytes]) -> int:
+    lines = []
+    for audit_id, line in open_ones.items():
+        try:
+            begun = orjson.loads(line).get("begun")
+        except orjson.JSONDecodeError:
+            continue  # half a line that a power loss left: no byte of an answer went out
+        lines.append(encode_lost(audit_id, begun, _LOST))
+    if lines:
+        try:
+            handle = open_lines(rows)
+            try:
+                write_all(handle, b"".join(lines))
+                os.fsync(handle)
+            finally:
                 os.close(handle)
-        self._lines = self._texts = -1
+        except OSError as error:
+            raise disk_error(error, rows) from error
+    return len(lines)
 
 
-def _encode(entry: DutyRecord, at: str) -> tuple[bytes, bytes]:
-    salts = secrets.token_bytes(2 * _SALT_BYTES)
-    question_salt, answer_salt = salts[:_SALT_BYTES], salts[_SALT_BYTES:]
-    line = {
-        "audit_id": entry.audit_id,
-        "at": at,
-        "alias": entry.alias,
-        "release": entry.release,
-        "key": entry.key,
-        "outcome": entry.outcome,
-        "chunks": list(entry.chunks),
-        "tokens_in": entry.tokens_in,
-        "tokens_out": entry.tokens_out,
-        "first_text_seconds": _rounded(entry.first_text_seconds),
-        "seconds": _rounded(entry.seconds),
-        "guardrails": [ruling.as_json() for ruling in entry.rulings],
-        "question": commitment(question_salt, entry.question),
-        "answer": commitment(answer_salt, entry.answer),
-    }
-    text = {
-        "audit_id": entry.audit_id,
-        "question_salt": question_salt.hex(),
-        "question": entry.question,
-        "answer_salt": answer_salt.hex(),
-        "answer": entry.answer,
-        "problem": entry.problem,
-    }
-    return orjson.dumps(line) + b"\n", orjson.dumps(text) + b"\n"
+def _mark_of(folder: Path) -> dict[str, Any]:
+    try:
+        value = orjson.loads((folder / _MARK).read_bytes())
+        return {"day": str(value["day"]), "texts": int(value["texts"]), "rows": int(value["rows"])}
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return {"day": "", "texts": 0, "rows": 0}
 
 
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 4)
+def _within(path: Path, start: int) -> int:
+    """Return a place to start reading: 0 where it is not the beginning of a line of this file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, start - 1))
+            return start if start and file.read(1) == b"\n" else 0
+    except OSError:
+        return 0
 
 
-def _open_lines(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    size = os.fstat(handle).st_size
-    if size and os.pread(handle, 1, size - 1) != b"\n":
-        # A power loss left half a line: it stays as it is, and the next one begins on its own.
-        write_all(handle, b"\n")
-    return handle
+def _append(day: _Day, handle: int, line: bytes) -> None:
+    before = day.sizes[handle]
+    try:
+        write_all(handle, line)
+    except OSError:
+        os.ftruncate(handle, before)
+        raise
+    day.sizes[handle] = before + len(line)
+
+
+def _set(event: threading.Event) -> None:
+    # To set one that is set wakes nobody, and costs a lock all the same.
+    if not event.is_set():
+        event.set()
+
+
+def _close(day: _Day) -> None:
+    os.close(day.texts)
+    os.close(day.rows)
+
+
+def _wake(waiting: list[_Waiting], error: StaffroomError | None) -> None:
+    for loop in {each.loop for each in waiting}:
+        futures = [each.future for each in waiting if each.loop is loop]
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, futures, error)
+
+
+def _resolve(futures: list[_Future], error: StaffroomError | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

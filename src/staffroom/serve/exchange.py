@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from staffroom.engine.errors import ContextExceeded
+from staffroom.engine.metering import TokenMeter, metered
 from staffroom.records.agent import AgentAnswer
 from staffroom.records.budgets import CapScope, TokenPrice
 from staffroom.records.errors import StaffroomError, WrongUse
@@ -54,6 +55,7 @@ class Exchange:
         self.answer: AgentAnswer | None = None
         self.problem = ""
         self.begun = False
+        self.meter = TokenMeter()
         self._permits = permits
         self._chat = chat
         self._pieces: list[str] = []
@@ -122,6 +124,7 @@ class Exchange:
         if not self.permitted():
             raise asyncio.CancelledError
         self.begun = True
+        self.meter = metered()
         listener: Callable[[str], None] | None = self._hear if self._chat.stream else None
         return await self.served.agent.answer(self._chat.turns, seed=self._chat.seed, on_text=listener)
 

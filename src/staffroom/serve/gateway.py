@@ -1,8 +1,8 @@
 """The front door: OpenAI's API before the workers of one home, as a raw ASGI application.
 
-A chat request goes: 1. key, 2. body and its checks, 3. worker and permit, 4. place in the engine's queue,
-5. the agent, watched by permit, client and clock, 6. duty record, 7. the end of the answer. The record
-comes before the end: an answer that cannot be recorded is not completed.
+A chat request goes: 1. key, 2. body and its checks, 3. worker and permit, 4. place in the engine's queue, budgets,
+intent of the duty record, 5. the agent, watched by permit, client and clock, 6. duty record, 7. the end of the answer. The
+intent is on the disk before the first byte, the record comes before the end: what cannot be recorded is not answered.
 
 It must not know how an agent answers, and it reads no database on the way of an answer except for the
 number that tells whether keys have changed.
@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -35,17 +36,18 @@ from staffroom.serve.asgi import (
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation, Undebited
 from staffroom.serve.counters import Counters
 from staffroom.serve.documents import DocumentLinks, DocumentSource
-from staffroom.serve.duty import DutyLog, DutyRecord
+from staffroom.serve.duty import Begun, DutyIntent, DutyLog
 from staffroom.serve.exchange import Exchange, ServedRelease
 from staffroom.serve.feedback import FEEDBACK_PATH, receive_feedback
 from staffroom.serve.once import Once
 from staffroom.serve.permit import DutyState, Permits
 from staffroom.serve.plain import Endpoint, PlainDesk, ServedPlain
-from staffroom.serve.plain.refusals import budget_error, queue_error
 from staffroom.serve.plain.relay import PlainCall, RelayLimits
 from staffroom.serve.queue import QueueFull
+from staffroom.serve.recording import exchange_record, settle
+from staffroom.serve.refusals import budget_error, queue_error, standing, unauthorised
 from staffroom.serve.rest import rest_app
-from staffroom.serve.stops import StopReason
+from staffroom.serve.stops import StopReason, stop_error
 from staffroom.serve.watch import AnswerWatch
 from staffroom.serve.wire import (
     DONE,
@@ -58,6 +60,7 @@ from staffroom.serve.wire import (
     completion_json,
     error_event,
     read_json,
+    user_of,
 )
 from staffroom.store import ApiKey, ApiKeys, KeyProblem, utc_now
 
@@ -70,7 +73,6 @@ _ENDPOINTS: Mapping[str, Endpoint] = {
     "/v1/responses": Endpoint.RESPONSES,
 }
 _MODELS = "/v1/models"
-_NO_RETRY = ((b"x-should-retry", b"false"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,12 @@ class _Call:
     """One request: its names, its clock, and what has been shown of the answer."""
 
     id: str
+    at: datetime
     arrived: float
     key: ApiKey | None = None
+    begun: Begun | None = None
+    user: str = ""
+    trace: str = ""
     first_text: float | None = None
     shown: str = ""
     kept: bool = False
@@ -111,6 +117,10 @@ class _Call:
     @property
     def audit_id(self) -> str:
         return f"audit_{self.id}"
+
+    def intent(self, served: ServedRelease, question: str) -> DutyIntent:
+        key = self.key.id if self.key else ""
+        return DutyIntent(self.audit_id, self.at, served.alias, served.release, key, question, self.user)
 
 
 class Gateway:
@@ -182,12 +192,12 @@ class Gateway:
             return None
         scheme, _, token = header(scope, b"authorization").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise _unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
+            raise unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
         check = self._keys.verify(token.strip(), from_loopback=from_loopback(scope))
         self._configure()
         if check.key is None:
             problem = check.problem or KeyProblem.UNKNOWN
-            raise _unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
+            raise unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
         return check.key
 
     def _configure(self) -> None:
@@ -217,8 +227,8 @@ class Gateway:
         own = {(CapScope.KEY.value, key.id), *((CapScope.WORKER.value, alias) for alias in key.aliases)}
         return [row for row in rows if (row["scope"], row["subject"]) in own]
 
-    def metrics(self) -> str:
-        """Return the counters in Prometheus's text format."""
+    def metrics(self, key: ApiKey | None) -> str:
+        """Return the counters in Prometheus's text format; a key for some workers sees theirs."""
         queues = {id(served.queue): served.queue for served in self._served.values()}.values()
         return self.counters.text(
             {
@@ -228,7 +238,10 @@ class Gateway:
                 "staffroom_workers_running": sum(
                     self.permits.check(served.alias, served.release) for served in self._served.values()
                 ),
-            }
+                "staffroom_duty_open": self._duty.open,
+                "staffroom_duty_lost_at_start": self._duty.lost,
+            },
+            aliases=key.aliases if key is not None and key.aliases else None,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -238,7 +251,7 @@ class Gateway:
         elif scope["type"] != "http" or not scope["path"].startswith("/v1/"):
             await self._rest(scope, receive, send)
         else:
-            call = _Call(secrets.token_hex(16), time.perf_counter())
+            call = _Call(secrets.token_hex(16), utc_now(), time.perf_counter())
             try:
                 await self._route(call, scope, receive, send)
             except WireError as error:
@@ -300,6 +313,7 @@ class Gateway:
             raise WireError(400, "`model` must be the alias of a worker", code="invalid_value", param="model")
         served = self._find(model, call.key)
         self._require_open(served)
+        call.user, call.trace = user_of(value), header(scope, b"traceparent")
         name = header(scope, b"idempotency-key")
         if not name:
             await self._hand_over(call, endpoint, served, value, len(body), scope, receive, send)
@@ -323,7 +337,9 @@ class Gateway:
         if size > (limit := self._body_limit(served)):
             raise WireError(413, f"the body is larger than {limit} bytes", code="request_too_large")
         if isinstance(served, ServedPlain):
-            plain = PlainCall(call.request_id, call.audit_id, call.arrived, call.key)
+            plain = PlainCall(
+                call.request_id, call.audit_id, call.at, call.arrived, call.key, call.user, call.trace
+            )
             await self._plain_desk.answer(plain, served, endpoint, value, size, receive, send)
             return
         if endpoint is not Endpoint.CHAT:
@@ -375,7 +391,7 @@ class Gateway:
         if self.draining:
             raise WireError(503, "the gateway is shutting down", code="shutting_down", kind="server_error")
         if not self._watch.permitted(served.alias, served.release, fresh=True):
-            raise self._standing(served)
+            raise standing(retired=self._state(served) is DutyState.RETIRED)
 
     async def _begin(self, call: _Call, served: ServedRelease, chat: Chat) -> Exchange:
         try:
@@ -389,8 +405,12 @@ class Gateway:
             call.held = await self.budgets.reserve(
                 self.budgets.cover(subjects), served.read_most, served.written_most, served.price
             )
+            call.begun = self._duty.begin(call.intent(served, chat.turns[-1].content))
         except BaseException as error:
             ticket.leave()
+            if isinstance(error, StaffroomError) and call.held is not None:
+                call.held.give_back()
+                raise stop_error(StopReason.UNRECORDED) from error
             if isinstance(error, BudgetExceeded | BudgetCurrency):
                 raise budget_error(error) from error
             raise
@@ -403,6 +423,7 @@ class Gateway:
     ) -> None:
         while not exchange.over:
             await exchange.changed(self.settings.answer_seconds)
+        await self._intend(call, exchange)
         answer = self._finish(call, chat, exchange)
         names = self._names(call, exchange.served)
         if answer is None:
@@ -426,6 +447,8 @@ class Gateway:
             if news and not text:
                 continue
             if not opened:
+                if not await self._intend(call, exchange):
+                    break
                 opened = True
                 await self._open_stream(call, exchange, send)
                 await send(more(chunks.first()))
@@ -435,6 +458,8 @@ class Gateway:
                 await send(more(chunks.text(text)))
             else:
                 await send(more(b": the worker is busy\n\n"))
+        if not opened:
+            await self._intend(call, exchange)
         answer = self._finish(call, chat, exchange)
         if answer is None:
             if exchange.stopped is StopReason.CLIENT_GONE:
@@ -453,6 +478,16 @@ class Gateway:
             end += chunks.text(rest)
         end += chunks.last(answer, self._citations(answer, base)) + DONE
         await send({"type": "http.response.body", "body": end})
+
+    async def _intend(self, call: _Call, exchange: Exchange) -> bool:
+        """Wait until the intent is on the disk; nothing of an answer leaves before, or where the exchange was stopped."""
+        try:
+            if call.begun is not None:
+                await self._duty.durable(call.begun)
+        except StaffroomError as error:
+            exchange.stop(StopReason.UNRECORDED)
+            exchange.problem = str(error)
+        return exchange.stopped is None
 
     async def _open_stream(self, call: _Call, exchange: Exchange, send: Send) -> None:
         headers = [
@@ -475,33 +510,16 @@ class Gateway:
 
     def _keep(self, call: _Call, chat: Chat, exchange: Exchange, answer: AgentAnswer | None) -> bool:
         call.kept = True
-        ended = time.perf_counter()
-        made = exchange.answer
-        if call.held is not None:
-            if made is not None:
-                call.held.settle(made.tokens_in, made.tokens_out)
-            elif exchange.begun:
-                call.held.settle_in_full()
-            else:
-                call.held.give_back()
+        counted = settle(call.held, exchange)
         outcome = answer.outcome.value if answer else (exchange.stopped or StopReason.INTERNAL).value
-        served = exchange.served
-        entry = DutyRecord(
-            audit_id=call.audit_id,
-            at=utc_now(),
-            alias=served.alias,
-            release=served.release,
-            key=call.key.id if call.key else "",
+        entry = exchange_record(
+            exchange,
+            call.intent(exchange.served, chat.turns[-1].content),
             outcome=outcome,
-            chunks=made.retrieved if made else (),
-            tokens_in=made.tokens_in if made else 0,
-            tokens_out=made.tokens_out if made else 0,
+            counted=counted,
             first_text_seconds=None if call.first_text is None else call.first_text - call.arrived,
-            seconds=ended - call.arrived,
-            question=chat.turns[-1].content,
+            seconds=time.perf_counter() - call.arrived,
             answer=answer.text if answer else call.shown,
-            problem=exchange.problem,
-            rulings=made.rulings if made else (),
         )
         try:
             self._duty.record(entry)
@@ -510,7 +528,7 @@ class Gateway:
                 exchange.stop(StopReason.UNRECORDED)
             exchange.problem = str(error)
             outcome = StopReason.UNRECORDED.value
-        self.counters.ended(served.alias, outcome, entry.tokens_in, entry.tokens_out, entry.seconds)
+        self.counters.ended(entry, outcome, call.trace)
         return exchange.stopped is None
 
     def _find(self, alias: str, key: ApiKey | None) -> ServedRelease | ServedPlain:
@@ -537,17 +555,6 @@ class Gateway:
             return DutyState.RUNNING
         state = self.permits.state(served.alias)
         return DutyState.RETIRED if state is DutyState.RETIRED else DutyState.SUSPENDED
-
-    def _standing(self, served: ServedRelease | ServedPlain) -> WireError:
-        if self._state(served) is DutyState.RETIRED:
-            message, code, status = "this worker is retired", "worker_retired", 410
-        else:
-            message, code, status = (
-                "this worker has been stopped by the people who answer for it",
-                StopReason.SUSPENDED.value,
-                503,
-            )
-        return WireError(status, message, code=code, kind="server_error", headers=_NO_RETRY)
 
     def _model(self, served: ServedRelease | ServedPlain) -> dict[str, object]:
         return {
@@ -587,13 +594,3 @@ def _kind_of(served: ServedRelease | ServedPlain) -> dict[str, object]:
 def _rest(text: str, shown: str) -> str:
     """Return what of the text was not shown yet; white space at the end of what was shown does not count."""
     return text[len(shown) :] if text.startswith(shown) else text[len(shown.rstrip()) :]
-
-
-def _unauthorised(message: str, code: str) -> WireError:
-    return WireError(
-        401,
-        message,
-        code=code,
-        kind="authentication_error",
-        headers=((b"www-authenticate", b"Bearer"),),
-    )

@@ -25,6 +25,7 @@ __all__ = [
     "error_event",
     "read_chat",
     "read_json",
+    "user_of",
 ]
 
 DONE = b"data: [DONE]\n\n"
@@ -120,6 +121,14 @@ def read_json(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong("the body must be a JSON object", None)
     return value
+
+
+def user_of(value: dict[str, Any]) -> str:
+    """Return whom a client says that it asks for (`safety_identifier`, or `user` as it was called before), or nothing."""
+    for name in ("safety_identifier", "user"):
+        if isinstance(found := value.get(name), str):
+            return found
+    return ""
 
 
 def read_chat(body: bytes) -> Chat:

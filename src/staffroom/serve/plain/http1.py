@@ -80,6 +80,10 @@ class Answer:
                 raise ConnectionLost("the answer is too large")
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def unread(self) -> bytes:
+        """Return what has come and was not read, without taking it."""
+        return b"".join(self._pieces)
+
     def close(self) -> None:
         """Break off what is still coming; an answer that ended has given its connection back already."""
         connection, self._connection = self._connection, None

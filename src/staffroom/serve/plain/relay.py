@@ -1,8 +1,9 @@
 """One request to a plain model, from the engine's queue to the duty record, its bytes passed through.
 
-1. The texts of the request are masked by the guardrails, or the request ends there; 2. a place in the queue and a reservation of the budgets are taken; 3. the
-engine is asked; 4. what it says goes to the client as it comes, whole events at a time; 5. the tokens are read from the
-answer's end, the budgets are settled, the record is written; 6. only then the end of the answer leaves.
+1. The texts of the request are masked by the guardrails, or the request ends there; 2. a place in the queue and a reservation
+of the budgets are taken, and the intent is recorded; 3. the engine is asked; 4. what it says goes to the client as it comes,
+whole events at a time, once the intent is on the disk; 5. the tokens are read from the answer's end, the budgets are settled,
+the record is written; 6. only then the end of the answer leaves.
 
 Whatever breaks the answer off (permit, client, engine, guardrail, clock) closes the engine's connection at once, and
 step 5 follows all the same. It must not know what the engine is, and it keeps no answer longer than it lasts.
@@ -10,8 +11,10 @@ step 5 follows all the same. It must not know what the engine is, and it keeps n
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,13 +26,13 @@ from staffroom.records.errors import StaffroomError
 from staffroom.records.guardrails import Ruling
 from staffroom.serve.asgi import send_error, send_json, when_gone
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation
-from staffroom.serve.counters import Counters
-from staffroom.serve.duty import DutyLog, DutyRecord
+from staffroom.serve.counters import ENGINE_REFUSED, Counters
+from staffroom.serve.duty import Begun, Counted, DutyIntent, DutyLog, DutyRecord
 from staffroom.serve.guardrails import TextGuard
 from staffroom.serve.plain.bodies import BodyReader, Endpoint
 from staffroom.serve.plain.guarding import Blocked, HeldEvents, MaskedRequest, mask_answer, mask_request
 from staffroom.serve.plain.http1 import Answer, ConnectionLost
-from staffroom.serve.plain.refusals import budget_error, queue_error, rejection
+from staffroom.serve.plain.refusals import rejection
 from staffroom.serve.plain.served import Order, ServedPlain, order_of, require_text
 from staffroom.serve.plain.tail import (
     Tokens,
@@ -42,10 +45,11 @@ from staffroom.serve.plain.tail import (
 )
 from staffroom.serve.plain.upstream import UpstreamLost
 from staffroom.serve.queue import QueueFull, Ticket
+from staffroom.serve.refusals import budget_error, queue_error
 from staffroom.serve.stops import StopReason, stop_error
 from staffroom.serve.watch import AnswerWatch
 from staffroom.serve.wire import WireError, error_event
-from staffroom.store import ApiKey, utc_now
+from staffroom.store import ApiKey
 
 __all__ = ["PlainCall", "PlainDesk", "RelayLimits"]
 
@@ -53,6 +57,13 @@ Header = tuple[bytes, bytes]
 
 _DONE = b"data: [DONE]\n\n"
 _ENDS = (b"event: response.completed\n", b"event: response.incomplete\n", b"event: response.failed\n")
+# By OpenTelemetry's names.
+_OPERATIONS: Mapping[Endpoint, str] = {
+    Endpoint.CHAT: "chat",
+    Endpoint.RESPONSES: "chat",
+    Endpoint.COMPLETIONS: "text_completion",
+    Endpoint.EMBEDDINGS: "embeddings",
+}
 _LISTEN_AFTER = 0.005
 _LINGER_SECONDS = 0.1
 _KEPT_BYTES = 8 << 20
@@ -77,12 +88,23 @@ class RelayLimits:
 
 @dataclass(frozen=True, slots=True)
 class PlainCall:
-    """What the gateway knows of a request before it is handed over; `arrived` by `time.perf_counter`."""
+    """What the gateway knows of a request before it is handed over; `at` and `arrived` (by `time.perf_counter`) are when it came.
+
+    user: whom the client says it asks for.  trace: its `traceparent`.
+    """
 
     request_id: str
     audit_id: str
+    at: datetime
     arrived: float
     key: ApiKey | None
+    user: str = ""
+    trace: str = ""
+
+    def intent(self, served: ServedPlain, question: str) -> DutyIntent:
+        """Return what is recorded of it before the engine is asked."""
+        key = self.key.id if self.key else ""
+        return DutyIntent(self.audit_id, self.at, served.alias, served.release, key, question, self.user)
 
 
 class PlainDesk:
@@ -139,10 +161,15 @@ class PlainDesk:
                 held = await self.budgets.reserve(caps, order.read_most, order.written_most, served.price)
             except (BudgetExceeded, BudgetCurrency) as refused:
                 raise budget_error(refused) from refused
+            try:
+                begun = self.duty.begin(call.intent(served, order.question))
+            except StaffroomError as error:
+                held.give_back()
+                raise stop_error(StopReason.UNRECORDED) from error
         except BaseException:
             ticket.leave()
             raise
-        await _Relay(self, call, served, order, ticket, held, receive, send).run()
+        await _Relay(self, call, served, order, ticket, held, begun, receive, send).run()
 
     async def _masked(
         self, call: PlainCall, served: ServedPlain, guard: TextGuard, asked: dict[str, Any], size: int
@@ -152,33 +179,21 @@ class PlainDesk:
                 return mask_request(guard, asked)
             return await asyncio.to_thread(mask_request, guard, asked)
         except Blocked as blocked:
-            error = stop_error(StopReason.BLOCKED, blocked.reason)
-            seconds = time.perf_counter() - call.arrived
-            entry = DutyRecord(
-                audit_id=call.audit_id,
-                at=utc_now(),
-                alias=served.alias,
-                release=served.release,
-                key=call.key.id if call.key else "",
-                outcome=StopReason.BLOCKED.value,
-                chunks=(),
-                tokens_in=0,
-                tokens_out=0,
-                first_text_seconds=None,
-                seconds=seconds,
-                question=orjson.dumps(
-                    asked.get("messages") or asked.get("input") or asked.get("prompt")
-                ).decode(),
-                answer="",
+            question = orjson.dumps(
+                asked.get("messages") or asked.get("input") or asked.get("prompt")
+            ).decode()
+            entry = _entry(
+                call.intent(served, question),
+                StopReason.BLOCKED.value,
+                call.arrived,
                 problem=blocked.reason,
                 rulings=blocked.rulings,
             )
             try:
                 self.duty.record(entry)
-            except StaffroomError as problem:
-                error = stop_error(StopReason.UNRECORDED, str(problem))
-            self.counters.ended(served.alias, error.code, 0, 0, seconds)
-            raise error from blocked
+            except StaffroomError as error:
+                raise stop_error(StopReason.UNRECORDED) from error
+            raise stop_error(StopReason.BLOCKED, blocked.reason) from blocked
 
 
 class _Relay:
@@ -191,6 +206,7 @@ class _Relay:
         "_desk",
         "_first",
         "_held",
+        "_intent",
         "_kept",
         "_listener",
         "_moved",
@@ -210,6 +226,7 @@ class _Relay:
         "_started",
         "_stopped",
         "_task",
+        "_theirs",
         "_ticket",
         "_tokens",
         "alias",
@@ -224,6 +241,7 @@ class _Relay:
         order: Order,
         ticket: Ticket,
         reservation: Reservation,
+        intent: Begun,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -235,11 +253,12 @@ class _Relay:
         self._order = order
         self._ticket = ticket
         self._reservation = reservation
+        self._intent = intent
         self._receive = receive
         self._send = send
         self._stopped: StopReason | None = None
         self._problem = ""
-        self._kept = self._closed = False
+        self._kept = self._closed = self._theirs = False
         self._task: asyncio.Task[Any] | None = None
         self._response: Answer | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -300,6 +319,13 @@ class _Relay:
             self._stopped, self._problem = StopReason.LOST, f"{type(error).__name__}: {error}"
             if isinstance(error, UpstreamLost) and not error.reached:
                 self._reservation.give_back()
+                self._sent = False
+        except StaffroomError as error:
+            self._stopped, self._problem = StopReason.UNRECORDED, str(error)
+        except BaseException as error:
+            self._stopped, self._problem = StopReason.INTERNAL, type(error).__name__
+            self._keep("")
+            raise
         finally:
             self._closed = True
             listening.cancel()
@@ -359,6 +385,7 @@ class _Relay:
             answer["model"], changed = self.alias, True
         if changed:
             body = orjson.dumps(answer)
+        await self._desk.duty.durable(self._intent)
         self._first = time.perf_counter()
         if not self._keep("answered", text):
             return _nothing
@@ -458,6 +485,7 @@ class _Relay:
         return lambda: self._send({"type": "http.response.body", "body": last})
 
     async def _open(self) -> None:
+        await self._desk.duty.durable(self._intent)
         self._started = True
         self._first = time.perf_counter()
         headers = [*_STREAM_HEADERS, *self._names()]
@@ -471,12 +499,14 @@ class _Relay:
             raise UpstreamLost(f"the engine answered {status}: {body[:300].decode('utf-8', 'replace')}")
         refusal = rejection(status, body, response.headers.get("retry-after", ""))
         self._reservation.give_back()
+        self._sent, self._theirs = False, True
         if not self._keep(refusal.code):
             return _nothing
         return lambda: self._refuse(refusal)
 
     async def _refuse(self, error: WireError) -> None:
-        self._desk.counters.refused(error.code)
+        await self._wait_for_intent()
+        self._desk.counters.refused(ENGINE_REFUSED if self._theirs else error.code)
         await send_error(self._send, error, self._call.request_id, self._names())
 
     async def _end_badly(self) -> None:
@@ -489,7 +519,12 @@ class _Relay:
             event = error_event(error, self._call.request_id)
             await self._send({"type": "http.response.body", "body": event})
         else:
+            await self._wait_for_intent()
             await send_error(self._send, error, self._call.request_id, self._names())
+
+    async def _wait_for_intent(self) -> None:
+        with suppress(StaffroomError):  # a refusal may be told though the disk keeps nothing
+            await self._desk.duty.durable(self._intent)
 
     def _keep_piece(self, data: bytes) -> None:
         if self._size < _KEPT_BYTES:
@@ -503,8 +538,9 @@ class _Relay:
         if self._kept:
             return self._stopped is None
         self._kept, call = True, self._call
-        if self._tokens is None and self._pieces:
-            self._tokens = last_tokens(b"".join(self._pieces[-3:]))
+        if self._tokens is None and self._order.stream and self._response is not None:
+            # What had come when the answer was broken off was written, though nobody will read it.
+            self._tokens = last_tokens(b"".join(self._pieces[-3:]) + self._response.unread())
         tokens = self._tokens
         if tokens is not None:
             self._reservation.settle(tokens.read, tokens.written)
@@ -512,19 +548,18 @@ class _Relay:
             self._reservation.settle_in_full()
         else:
             self._reservation.give_back()
-        entry = DutyRecord(
-            audit_id=call.audit_id,
-            at=utc_now(),
-            alias=self.alias,
-            release=self.release,
-            key=call.key.id if call.key else "",
-            outcome=self._stopped.value if self._stopped is not None else outcome,
-            chunks=(),
+        price, order = self._served.price, self._order
+        most = tokens or (Tokens(order.read_most, order.written_most) if self._sent else Tokens(0, 0))
+        entry = _entry(
+            call.intent(self._served, order.question),
+            self._stopped.value if self._stopped is not None else outcome,
+            call.arrived,
             tokens_in=tokens.read if tokens else 0,
             tokens_out=tokens.written if tokens else 0,
+            counted=Counted.ENGINE if tokens else Counted.RESERVED if self._sent else Counted.NOTHING,
+            cost=price.cost(most.read, most.written) if price else "",
+            currency=price.currency if price else "",
             first_text_seconds=None if self._first is None else self._first - call.arrived,
-            seconds=time.perf_counter() - call.arrived,
-            question=self._order.question,
             answer=self._text() if text is None else text,
             problem=self._problem,
             rulings=self._ruled(),
@@ -535,13 +570,9 @@ class _Relay:
             if self._stopped is None:
                 self._stopped = StopReason.UNRECORDED
             self._problem = str(error)
-        self._desk.counters.ended(
-            self.alias,
-            self._stopped.value if self._stopped is not None else outcome,
-            entry.tokens_in,
-            entry.tokens_out,
-            entry.seconds,
-        )
+        ended = ENGINE_REFUSED if self._theirs else outcome
+        ended = self._stopped.value if self._stopped is not None else ended
+        self._desk.counters.ended(entry, ended, call.trace, _OPERATIONS[self._order.endpoint])
         return self._stopped is None
 
     def _text(self) -> str:
@@ -587,3 +618,27 @@ class _Relay:
 
 async def _nothing() -> None:
     return
+
+
+def _entry(intent: DutyIntent, outcome: str, arrived: float, **more: Any) -> DutyRecord:
+    """Return the record of a request, of one that came to nothing where no more is said of it."""
+    values: dict[str, Any] = {
+        "tokens_in": 0,
+        "tokens_out": 0,
+        "counted": Counted.NOTHING,
+        "first_text_seconds": None,
+        "answer": "",
+    }
+    return DutyRecord(
+        audit_id=intent.audit_id,
+        at=intent.at,
+        alias=intent.alias,
+        release=intent.release,
+        key=intent.key,
+        user=intent.user,
+        outcome=outcome,
+        chunks=(),
+        seconds=time.perf_counter() - arrived,
+        question=intent.question,
+        **{**values, **more},
+    )

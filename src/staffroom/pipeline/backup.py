@@ -14,11 +14,12 @@ import hashlib
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from staffroom import __version__, recruit
 from staffroom.ledger import load_keys, mark_restored, read_last_signed, writer_held_off
@@ -232,13 +233,13 @@ def _take(taking: _Taking, path: Path) -> None:
         return
     if not path.is_file():
         return  # removed meanwhile, or a socket
-    mode = path.stat().st_mode & 0o777
-    if is_sqlite(path):
-        passing = taking.passing / "snapshot"
-        version = snapshot(path, passing)
-        taking.schema = version if path == taking.home.database else taking.schema
-        path = passing
     try:
+        mode = path.stat().st_mode & 0o777
+        if is_sqlite(path):
+            passing = taking.passing / "snapshot"
+            version = snapshot(path, passing)
+            taking.schema = version if path == taking.home.database else taking.schema
+            path = passing
         with path.open("rb") as source:
             size = os.fstat(source.fileno()).st_size
             if name.endswith(".jsonl"):
@@ -315,11 +316,11 @@ def _put_back(backup: Backup, copy: Home, progress: Progress) -> int:
     return count
 
 
-def _copy(source: Any, target: Path, mode: int) -> str:
+def _copy(source: IO[bytes], target: Path, mode: int) -> str:
     sha = hashlib.sha256()
     try:
         with target.open("xb") as made:
-            while block := source.read(_BLOCK_BYTES):
+            while block := _read(source, target):
                 sha.update(block)
                 made.write(block)
             made.flush()
@@ -328,6 +329,17 @@ def _copy(source: Any, target: Path, mode: int) -> str:
     except OSError as error:
         raise disk_error(error, target) from error
     return sha.hexdigest()
+
+
+def _read(source: IO[bytes], target: Path) -> bytes:
+    try:
+        return source.read(_BLOCK_BYTES)
+    except (EOFError, OSError, zlib.error) as error:
+        raise StaffroomError(
+            f"this file cannot be read from the backup ({error})",
+            where=target.name,
+            hint="take another backup",
+        ) from error
 
 
 def _put_keys(copy: Home, folder: Path) -> None:

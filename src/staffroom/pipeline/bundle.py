@@ -24,7 +24,7 @@ from staffroom.store import Home, disk_error, make_folder, staging, sync_folder
 __all__ = ["make_bundle"]
 
 _BLOCK_BYTES = 1 << 20
-_DOCUMENTS = {
+_DOCUMENTS: Mapping[str, str] = {
     "INSTALL.md": "INSTALL.md",
     "INSTALL.zh-TW.md": "INSTALL.zh-TW.md",
     "install.sh": "install.sh.txt",

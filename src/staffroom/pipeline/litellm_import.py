@@ -42,10 +42,12 @@ _MODES: Mapping[str, tuple[str, ...]] = {
     "embedding": ("embeddings",),
     "responses": ("responses", "chat"),
 }
-_TAKEN_PARAMS = {"model", "api_base", "base_url", "api_key", "max_tokens", "max_parallel_requests"}
-_TAKEN_INFO = {"mode", "max_input_tokens", "max_output_tokens", "max_tokens", "supports_vision"}
-_COSTS = {"input_cost_per_token", "output_cost_per_token"}
-_SILENT_INFO = {"id", "base_model", "description", "supports_function_calling", "db_model", "created_at"}
+_TAKEN_PARAMS = frozenset({"model", "api_base", "base_url", "api_key", "max_tokens", "max_parallel_requests"})
+_TAKEN_INFO = frozenset({"mode", "max_input_tokens", "max_output_tokens", "max_tokens", "supports_vision"})
+_COSTS = frozenset({"input_cost_per_token", "output_cost_per_token"})
+_SILENT_INFO = frozenset(
+    {"id", "base_model", "description", "supports_function_calling", "db_model", "created_at"}
+)
 _SETTINGS: Mapping[str, str] = {
     "general_settings.master_key": "keys are made here: staffroom key create NAME --role operator",
     "general_settings.database_url": "its keys are hashes of another form: make new ones with staffroom key create",

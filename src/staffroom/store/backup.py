@@ -19,6 +19,7 @@ import shutil
 import sqlite3
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -48,6 +49,7 @@ _BLOCK_BYTES = 1 << 20
 _SIDE_FILES_BYTES = 64 << 10
 _MANIFEST_BYTES = 512 << 20
 _STAGE = re.compile(r"^\.(?P<name>.+)\.[0-9a-f]{16}\.partial$")
+_TIMED = re.compile(r"\d{8}T\d{6}Z")
 _TAR = (".tar", ".tar.gz", ".tgz")
 
 
@@ -135,14 +137,19 @@ def writing_backup(target: Path) -> Iterator[tuple[BackupSink, Path, _Finish]]:
 def staging(target: Path) -> Iterator[Path]:
     """Make a folder beside `target` for what is not whole yet, and remove it at the end, come what may.
 
-    What killed processes left for the same target is removed first.
+    What killed processes left for the same target, or for a backup of another time in the same folder, is removed first.
     """
-    for path in target.parent.glob(f".{target.name}.*.partial"):
-        if _STAGE.match(path.name):
+    kind = _TIMED.sub("", target.name)
+    for path in target.parent.glob(".*.partial"):
+        found = _STAGE.match(path.name)
+        if found and _TIMED.sub("", found["name"]) == kind:
             _sweep(path)
     stage = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
-    stage.mkdir(mode=0o700)
-    lock = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        stage.mkdir(mode=0o700)
+        lock = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise disk_error(error, target) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield stage
@@ -198,13 +205,15 @@ def open_backup(path: Path) -> Iterator[Backup]:
     if path.is_dir():
         yield _FolderBackup(path)
         return
-    try:
-        with tarfile.open(path, "r:*") as archive:
-            yield _TarBackup(path, archive)
-    except FileNotFoundError as error:
-        raise WrongUse("is not there", where=str(path), hint="staffroom restore BACKUP") from error
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise _no_backup(path, f"it cannot be read to its end ({error})") from error
+    with contextlib.ExitStack() as stack:
+        try:
+            archive = stack.enter_context(tarfile.open(path, "r:*"))
+            backup = _TarBackup(path, archive)
+        except FileNotFoundError as error:
+            raise WrongUse("is not there", where=str(path), hint="staffroom restore BACKUP") from error
+        except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+            raise _no_backup(path, f"it cannot be read to its end ({error})") from error
+        yield backup
 
 
 def _sweep(path: Path) -> None:

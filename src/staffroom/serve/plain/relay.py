@@ -206,6 +206,7 @@ class _Relay:
         "_sent",
         "_served",
         "_shown",
+        "_shown_size",
         "_size",
         "_started",
         "_stopped",
@@ -253,6 +254,7 @@ class _Relay:
             )
         self._rulings: tuple[Ruling, ...] = ()
         self._shown: list[bytes] = []
+        self._shown_size = 0
         self._begun = self._moved = time.monotonic()
         self._first: float | None = None
         self._started = False
@@ -416,7 +418,7 @@ class _Relay:
                 data, last = b"", data
             if self._held is not None and data:
                 data = self._held.feed(data)
-                self._shown.append(data)
+                self._show(data)
             if data:
                 if not self._started:
                     await self._open()
@@ -439,7 +441,7 @@ class _Relay:
         if self._order.endpoint is Endpoint.RESPONSES:
             # Its last event tells the whole answer again.
             rest, done = rest + held.feed(last) + held.rest(), b""
-        self._shown.append(rest)
+        self._show(rest)
         if not held.blocked:
             return rest + done
         if rest:
@@ -543,6 +545,11 @@ class _Relay:
             entry.seconds,
         )
         return self._stopped is None
+
+    def _show(self, data: bytes) -> None:
+        if self._shown_size < _KEPT_BYTES:
+            self._shown.append(data)
+            self._shown_size += len(data)
 
     def _text(self) -> str:
         """Return what was said; with guardrails, what was served of it."""

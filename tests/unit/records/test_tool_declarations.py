@@ -70,11 +70,11 @@ def test_a_schema_that_is_not_checked_in_full_is_refused(schema: dict[str, Any])
 
 def test_hosts_must_be_declared_for_egress_and_names_are_unique() -> None:
     declared = http().model_dump()
-    assert Policy(egress=("town.example",), tools=(declared,)).tools[0].name == "look"  # type: ignore[arg-type]
+    assert Policy(egress=("town.example",), tools=(declared,)).tools[0].name == "look"
     with pytest.raises(ValidationError, match="not in `egress`"):
-        Policy(tools=(declared,))  # type: ignore[arg-type]
+        Policy(tools=(declared,))
     with pytest.raises(ValidationError, match="same name"):
-        Policy(egress=("town.example",), tools=(declared, declared))  # type: ignore[arg-type]
+        Policy(egress=("town.example",), tools=(declared, declared))
 
 
 def test_a_digest_changes_with_the_declaration() -> None:

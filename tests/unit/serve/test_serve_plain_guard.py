@@ -311,6 +311,14 @@ def test_a_request_is_masked_wherever_it_has_text_and_nowhere_else() -> None:
     assert not any(NUMBER in str(each.as_json()) for each in masked.rulings)
 
 
+def test_the_texts_that_are_remembered_are_the_last_and_bounded() -> None:
+    texts = ["early", "x" * 70_000, "late"]
+    asked = mask_request(GUARD, {"messages": [{"role": "user", "content": text} for text in texts]})
+    assert asked.texts[-1] == "late"
+    assert "early" not in asked.texts
+    assert sum(map(len, asked.texts)) == 65_536
+
+
 def test_a_forbidden_topic_cannot_be_cut_in_two_between_parts() -> None:
     for content in (
         "which party?",

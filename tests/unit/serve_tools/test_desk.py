@@ -33,7 +33,7 @@ PARAMETERS = {
 
 
 def tool(name: str, risk: str, **more: Any) -> HttpTool:
-    declared = {
+    declared: dict[str, Any] = {
         "kind": "http",
         "name": name,
         "description": "a tool",

@@ -23,6 +23,7 @@ from staffroom.serve.guardrails import Change, GuardedStream, KnownContacts, Tal
 __all__ = ["Blocked", "HeldEvents", "MaskedRequest", "mask_answer", "mask_request"]
 
 _STEP = 8
+_KNOWN_CHARACTERS = 65_536
 _FIELDS = "content|arguments|reasoning_content|reasoning|refusal|text|delta"
 _TEXT = re.compile(rb'"(%s)":\s?"((?:[^"\\]|\\.)*)"' % _FIELDS.encode())
 _SAID = frozenset(_FIELDS.split("|")) - {"delta"}
@@ -69,7 +70,10 @@ class Blocked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MaskedRequest:
-    """A request as the engine may see it; what was found; and its texts as they came, whose contacts may be told."""
+    """A request as the engine may see it, and what was found.
+
+    texts: the latest of its texts as they came (64 Ki characters), whose contacts may be told.
+    """
 
     body: dict[str, Any]
     texts: tuple[str, ...]
@@ -80,7 +84,7 @@ def mask_request(guard: TextGuard, body: dict[str, Any]) -> MaskedRequest:
     """Return a request with its texts examined; raises Blocked."""
     walk = _Walk(guard, Stage.INPUT, guard.contacts())
     masked = walk.request(body)
-    return MaskedRequest(masked, tuple(walk.texts), walk.tally.rulings)
+    return MaskedRequest(masked, _latest(walk.texts), walk.tally.rulings)
 
 
 def mask_answer(
@@ -425,6 +429,18 @@ def _without_tokens(data: bytes) -> bytes:
             _forget_tokens(choice)
         parts.append(head + mark + b" " + orjson.dumps(value))
     return b"\n\n".join(parts)
+
+
+def _latest(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the last texts: they are looked through within a stream, which must not wait for megabytes."""
+    found: list[str] = []
+    left = _KNOWN_CHARACTERS
+    for text in reversed(texts):
+        if left <= 0:
+            break
+        found.append(text[-left:])
+        left -= len(text)
+    return tuple(reversed(found))
 
 
 def _forget_tokens(value: dict[str, Any]) -> None:

@@ -222,6 +222,7 @@ class _Relay:
         "_sent",
         "_served",
         "_shown",
+        "_shown_size",
         "_size",
         "_started",
         "_stopped",
@@ -272,6 +273,7 @@ class _Relay:
             )
         self._rulings: tuple[Ruling, ...] = ()
         self._shown: list[bytes] = []
+        self._shown_size = 0
         self._begun = self._moved = time.monotonic()
         self._first: float | None = None
         self._started = False
@@ -443,7 +445,7 @@ class _Relay:
                 data, last = b"", data
             if self._held is not None and data:
                 data = self._held.feed(data)
-                self._shown.append(data)
+                self._show(data)
             if data:
                 if not self._started:
                     await self._open()
@@ -466,7 +468,7 @@ class _Relay:
         if self._order.endpoint is Endpoint.RESPONSES:
             # Its last event tells the whole answer again.
             rest, done = rest + held.feed(last) + held.rest(), b""
-        self._shown.append(rest)
+        self._show(rest)
         if not held.blocked:
             return rest + done
         if rest:
@@ -574,6 +576,11 @@ class _Relay:
         ended = self._stopped.value if self._stopped is not None else ended
         self._desk.counters.ended(entry, ended, call.trace, _OPERATIONS[self._order.endpoint])
         return self._stopped is None
+
+    def _show(self, data: bytes) -> None:
+        if self._shown_size < _KEPT_BYTES:
+            self._shown.append(data)
+            self._shown_size += len(data)
 
     def _text(self) -> str:
         """Return what was said; with guardrails, what was served of it."""

@@ -27,7 +27,7 @@ from staffroom.store import Approvals
 
 __all__ = ["CallEnd", "CallOutcome", "Executor", "ToolDesk", "ToolFailed", "ToolSession"]
 
-APPROVAL_SECONDS = 3600.0
+_APPROVAL_SECONDS = 3600.0
 
 
 class ToolFailed(StaffroomError):
@@ -82,7 +82,7 @@ class ToolDesk:
         approvals: Approvals,
         permitted: Callable[[], bool],
         told: Callable[[CallOutcome], None],
-        approval_seconds: float = APPROVAL_SECONDS,
+        approval_seconds: float = _APPROVAL_SECONDS,
     ) -> None:
         self._worker = worker
         self._release = release

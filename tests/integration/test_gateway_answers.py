@@ -158,7 +158,7 @@ def test_a_failure_is_told_before_and_within_a_stream(
                 assert told["code"] == code
                 assert "secret" not in told["message"]
                 assert "child process" not in told["message"]
-        agent.pieces, agent.pause = ["規費"], 0.01
+        agent.pieces, agent.pause = ["規費", ""], 0.3  # the first has left when the second fails
         async with await place.ask(stream=True) as response:
             assert response.status == 200
             seen = [event async for event in events(response)]

@@ -27,6 +27,7 @@ def show_cost(terminal: Terminal, value: Row) -> None:
         )
     )
     _show_proposals(terminal, value["proposals"])
+    _show_not_tried(terminal, value["not_tried"])
     if not value["proposals"]:
         line(_reason(terminal, value), "bold")
         line(
@@ -75,6 +76,7 @@ def show_improvement(terminal: Terminal, value: Row) -> None:
     if value.get("unchanged"):
         line(t("Nothing changed since the last run; every step was kept."), "bold")
     _show_proposals(terminal, value["proposals"])
+    _show_not_tried(terminal, value["not_tried"])
     table = _table(t("On the screen split (score, 95 % interval)"), t("agent"), t("items"), t("mean"), "")
     for row in value["candidates"]:
         interval = f"{row['mean']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
@@ -124,11 +126,44 @@ def _show_proposals(terminal: Terminal, rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(t(row["rung"]), row["name"], row["reason"])
     terminal.show(table)
+    for row in rows:
+        _show_training(terminal, row)
     left_out = [text for row in rows for text in row["left_out"]]
     if left_out:
         terminal.line(t("Corrections that make no example: {count}", count=len(left_out)))
         for text in left_out:
             terminal.line(f"  {text}")
+
+
+def _show_training(terminal: Terminal, row: Row) -> None:
+    """Say what a training took, or what it would take."""
+    training = row.get("training")
+    if not training:
+        return
+    t = terminal.t
+    if "estimate" not in training:
+        minutes, energy = max(1, round(training["seconds"] / 60)), f"{training['watt_hours']:.1f}"
+        said = t(
+            "{name}: trained in {minutes} min, about {energy} Wh at an assumed power",
+            name=row["name"],
+            minutes=minutes,
+            energy=energy,
+        )
+        terminal.line(said)
+        return
+    estimate = training["estimate"]
+    terminal.line(t("To train {name}: {estimate}", name=row["name"], estimate=estimate["told"]))
+    if estimate["against"]:
+        against = t("It would not be begun: {reason}", reason=estimate["against"])
+        terminal.line(against, "yellow")
+
+
+def _show_not_tried(terminal: Terminal, rows: Sequence[Row]) -> None:
+    t = terminal.t
+    for row in rows:
+        terminal.line(t("Not tried: {rung}: {reason}", rung=t(row["rung"]), reason=row["reason"]), "yellow")
+        if row["hint"]:
+            terminal.line("  " + t("hint: {hint}", hint=row["hint"]))
 
 
 def _show_tests(terminal: Terminal, rows: Sequence[Row]) -> None:

@@ -18,11 +18,12 @@ __all__ = ["Expected", "Parts", "Proposal", "Rung", "Workshop"]
 
 
 class Rung(StrEnum):
-    """The rungs in the order of what they cost: a change of index or excerpts, of the prompt, worked examples."""
+    """The rungs in the order of what they cost: a change of index or excerpts, of the prompt, worked examples, an adapter."""
 
     INDEX = "index"
     PROMPT = "prompt"
     EXAMPLES = "examples"
+    LORA = "lora"
 
 
 class Expected(StrEnum):
@@ -35,18 +36,19 @@ class Expected(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a proposal may change of an agent; index: digest of a document index of the home."""
+    """What a proposal may change of an agent; index, adapter: digests of an index and of an adapter of the home."""
 
     index: str
     book: PromptBook
     policy: AgentPolicy
     examples: ExampleBook | None = None
+    adapter: str = ""
 
     def key(self) -> tuple[Any, ...]:
         """Return what two equal agents have in common; the candidate's own middles are learnt later."""
         policy = {**self.policy.as_json(), "nothing_middle": 0.0, "refuse_middle": 0.0}
         examples = None if self.examples is None else self.examples.digest
-        return self.index, self.book.digest, tuple(sorted(policy.items())), examples
+        return self.index, self.book.digest, tuple(sorted(policy.items())), examples, self.adapter
 
 
 @dataclass(frozen=True, slots=True)

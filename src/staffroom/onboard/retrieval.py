@@ -135,6 +135,27 @@ class IndexRetriever:
         with self._lock, self._reading():
             return [self._retrieved(number, score, found) for number, score in fused]
 
+    def chosen(self, question: str, chunks: Sequence[str]) -> list[Retrieved]:
+        """Return the chunks of these ids in this order, as `search` shows them for the question; unknown ids are left out."""
+        found = self._arms(question)
+        marks = ",".join("?" * len(chunks))
+        with self._lock, self._reading():
+            rows = self._database.execute(
+                f"SELECT id, number FROM chunks WHERE id IN ({marks}) ORDER BY number DESC", tuple(chunks)
+            )
+            numbers = {str(name): int(number) for name, number in rows}
+            missing = sorted(set(numbers.values()) - set(found.focus))
+            if missing:
+                query = self._embedder.embed_query(question.encode("utf-8", "replace").decode())
+                places = self._best_passages(missing, query)
+                found.focus.update({number: start for number, (_, start) in places.items()})
+            scores = dict(fuse(found.similar, found.coverage))
+            return [
+                self._retrieved(numbers[name], scores.get(numbers[name], 0.0), found)
+                for name in chunks
+                if name in numbers
+            ]
+
     def closeness(self, question: str, texts: Sequence[str]) -> list[float]:
         """Return the cosine of the question with each text."""
         if not texts:

@@ -4,7 +4,7 @@ The parts are plain data with digests (`Assembly`); the engine, the index and th
 is rebuilt for serving must give the same `AgentSpec`, or it is not what was examined.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,21 @@ from staffroom.records.job_description import JobDescription
 from staffroom.records.models import Candidate
 from staffroom.records.policy import AgentPolicy, Demonstration, ExampleBook, PromptBook, RequestGuardModel
 from staffroom.recruit import file_of
-from staffroom.serve.agent import DocumentAgent
+from staffroom.serve.agent import DocumentAgent, ExampleSource
 from staffroom.serve.examples import NearestExamples
 from staffroom.serve.requests_guard import EmbeddingRequestGuard
 from staffroom.store import Home, ObjectStore
 
-__all__ = ["Assembly", "assemble", "assemblies_of", "engine_for", "index_path", "make_embedder", "spec_of"]
+__all__ = [
+    "Assembly",
+    "assemble",
+    "assemblies_of",
+    "engine_for",
+    "index_path",
+    "llama_engine",
+    "make_embedder",
+    "spec_of",
+]
 
 GUARDRAILS_VERSION = 3
 """Counted up when `serve.grounding`, `serve.doubt`, `serve.verdict` or `text.locale` come to judge differently.
@@ -139,21 +148,29 @@ def engine_for(assembly: Assembly, home: Home) -> Engine:
     if assembly.dry_run:
         return FakeEngine(candidate.id, n_ctx=assembly.context)
     if candidate.model is not None:
-        logs = home.private / "engines"
-        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return LlamaEngine(
-            file_of(home.path, candidate),
-            candidate.model.digest,
-            n_ctx=assembly.context,
-            adapters=_adapters(assembly, home),
-            log_path=logs / f"{candidate.id}.log",
-        )
+        return llama_engine(assembly, home, _adapters(assembly, home))
     if assembly.adapter:
         raise StaffroomError(
             f"`{candidate.id}` is a server: an adapter of ours cannot be applied there",
             hint="name a model file as the candidate: staffroom models list",
         )
     return OpenAIEngine(str(candidate.endpoint), model=candidate.endpoint_model or "")
+
+
+def llama_engine(assembly: Assembly, home: Home, adapters: Sequence[LlamaAdapter]) -> LlamaEngine:
+    """Return the engine that serves an assembly's model file, with other adapters than its own, not started."""
+    candidate = assembly.candidate
+    if candidate.model is None:
+        raise StaffroomError(f"`{candidate.id}` is a server, not a file", hint="staffroom models list")
+    logs = home.private / "engines"
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return LlamaEngine(
+        file_of(home.path, candidate),
+        candidate.model.digest,
+        n_ctx=assembly.context,
+        adapters=adapters,
+        log_path=logs / f"{candidate.id}.log",
+    )
 
 
 def _adapters(assembly: Assembly, home: Home) -> tuple[LlamaAdapter, ...]:
@@ -170,10 +187,12 @@ def assemble(
     home: Home,
     embedder: Embedder,
     retriever: IndexRetriever | None = None,
+    examples: ExampleSource | None = None,
 ) -> DocumentAgent:
     """Return the agent of these parts; the engine need not be started yet.
 
-    retriever: an open one that several agents share; without it the index is opened.
+    retriever: an open one that several agents share; without it the index is opened.  examples: what finds worked examples,
+    in the place of the assembly's book.
     """
     path = index_path(home, assembly.index)
     retriever = retriever or IndexRetriever(path, embedder)
@@ -192,8 +211,12 @@ def assemble(
         policy=assembly.policy,
         guard=EmbeddingRequestGuard(assembly.guard, embedder),
         plan=assembly.guardrails,
-        examples=None if assembly.examples is None else NearestExamples(assembly.examples, embedder),
+        examples=examples or _examples(assembly, embedder),
     )
+
+
+def _examples(assembly: Assembly, embedder: Embedder) -> ExampleSource | None:
+    return None if assembly.examples is None else NearestExamples(assembly.examples, embedder)
 
 
 def index_path(home: Home, digest: str) -> Path:

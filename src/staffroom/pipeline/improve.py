@@ -2,7 +2,7 @@
 
 1. read the worker, its job, documents and exam; a run that was killed goes on with what it began with
 2. index the documents as they are now
-3. climb the ladder: each rung proposes agents, from the corrections that may train
+3. climb the ladder: each rung proposes agents, from the corrections that may train; the last one trains an adapter
 4. learn how much each proposal leans to one verdict by itself
 5. commit to exam, tests, incumbent and proposals in the log; derive the seed from the signed checkpoint
 6. race: proposals and incumbent sit the screen split; where the incumbent is ahead, the gate stays shut
@@ -13,12 +13,13 @@ The incumbent serves until the alias moves. Each step runs once for what it depe
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from staffroom.pipeline import committing, examination, improve_report, indexing, paired_gate, releasing
+from staffroom.pipeline.adapter_rung import AdapterRung
 from staffroom.pipeline.assemble import Assembly, make_embedder
 from staffroom.pipeline.committing import Plan
 from staffroom.pipeline.decision_log import DecisionLog
@@ -28,7 +29,7 @@ from staffroom.pipeline.leanings import learn_leanings
 from staffroom.pipeline.paired_gate import INCUMBENT, Contest
 from staffroom.pipeline.report import EXIT_CODES
 from staffroom.pipeline.revive import revive
-from staffroom.pipeline.rungs import LADDER, climb
+from staffroom.pipeline.rungs import LADDER, Climbed, climb
 from staffroom.pipeline.runner import Runner
 from staffroom.pipeline.signoff import SignOff, what_is_signed
 from staffroom.pipeline.step import Step
@@ -107,14 +108,15 @@ class _Improve:
         shop = HomeWorkshop(
             self.home, embedder, incumbent.assembly, incumbent.job, job, indexed["digest"], prepared.pack, held.train
         )  # fmt: skip
+        training = AdapterRung(shop, contest.corrected, prepared.folder, self.order.explain)
         try:
-            proposals = await climb(LADDER, shop, self.runner, self.progress)
+            climbed = await climb(LADDER, shop, self.runner, self.progress, training, held.not_tried)
         finally:
             shop.close()
-        agents: dict[str, Assembly] = {INCUMBENT: incumbent.assembly}
-        agents |= {row["name"]: Assembly.from_json(row["assembly"]) for row in proposals}
-        if self.order.explain or not proposals:
-            return self._explained(contest, held, agents, proposals, log)
+        agents = {INCUMBENT: incumbent.assembly, **_assemblies(climbed)}
+        if self.order.explain or not climbed.proposals:
+            return self._explained(contest, held, agents, climbed, log)
+        held = replace(held, not_tried=tuple(row["rung"] for row in climbed.not_tried))
 
         bench = examination.Bench(agents, self.home, embedder)
         try:
@@ -124,9 +126,7 @@ class _Improve:
 
             # 5. commitment
             plan = paired_gate.make_paired_plan(contest, bench.assemblies, self.home, log)
-            besides = paired_gate.committed_besides(
-                contest, log, {row["name"]: row["rung"] for row in proposals}
-            )
+            besides = paired_gate.committed_besides(contest, log, climbed.proposals)
             hold(self.database, incumbent, held, plan.run)
             paired_gate.mark_corrected(contest, plan, log)
             committed = await self.runner.run(
@@ -145,7 +145,7 @@ class _Improve:
             winner = raced["winner"]
             if winner == INCUMBENT:
                 let_go(self.database, job.alias)
-                return self._shut(plan.run, proposals, raced, committed, time.monotonic() - begun)
+                return self._shut(plan.run, climbed, raced, committed, time.monotonic() - begun)
 
             # 7. gate
             gated = await self.runner.run(
@@ -162,7 +162,7 @@ class _Improve:
             released = await self._release(log, plan, winner, spec, gated, decision, indexed)
         let_go(self.database, job.alias)
         result = improve_report.finished(
-            plan=plan, alias=job.alias, runner=self.runner, proposals=proposals, raced=raced, gated=gated,
+            plan=plan, alias=job.alias, runner=self.runner, climbed=climbed, raced=raced, gated=gated,
             committed=committed, decision=decision, released=released, seconds=time.monotonic() - begun,
         )  # fmt: skip
         return ImproveResult(result, EXIT_CODES[decision.verdict])
@@ -194,19 +194,24 @@ class _Improve:
         contest: Contest,
         held: Held,
         agents: Mapping[str, Assembly],
-        proposals: Sequence[dict[str, Any]],
+        climbed: Climbed,
         log: DecisionLog,
     ) -> ImproveResult:
-        value = improve_report.explained(contest, held, agents, proposals, self.home, self.database, log)
+        value = improve_report.explained(contest, held, agents, climbed, self.home, self.database, log)
         return ImproveResult(value, 0)
 
     def _shut(
         self,
         run: str,
-        proposals: Sequence[dict[str, Any]],
+        climbed: Climbed,
         raced: dict[str, Any],
         committed: dict[str, Any],
         seconds: float,
     ) -> ImproveResult:
-        value = improve_report.shut(run, self.order.alias, self.runner, proposals, raced, committed, seconds)
+        value = improve_report.shut(run, self.order.alias, self.runner, climbed, raced, committed, seconds)
         return ImproveResult(value, EXIT_CODES[Verdict.REJECTED])
+
+
+def _assemblies(climbed: Climbed) -> dict[str, Assembly]:
+    """Return the proposed agents that there are; one that would have to be trained first is none yet."""
+    return {row["name"]: Assembly.from_json(row["assembly"]) for row in climbed.proposals if row["assembly"]}

@@ -1,6 +1,6 @@
 """The objects that `improve --json` prints: before, with what it would cost; and after, from what a run kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from staffroom.evaluate import summarize_kinds
@@ -11,6 +11,7 @@ from staffroom.pipeline.incumbents import Held
 from staffroom.pipeline.paired_gate import INCUMBENT, Contest, make_paired_plan
 from staffroom.pipeline.report import explained as steps_of
 from staffroom.pipeline.revive import revive
+from staffroom.pipeline.rungs import Climbed
 from staffroom.pipeline.runner import Runner
 from staffroom.records.decision import Decision, Verdict
 from staffroom.records.exam import Evaluation, Split
@@ -35,17 +36,19 @@ def explained(
     contest: Contest,
     held: Held,
     agents: Mapping[str, Assembly],
-    proposals: Sequence[dict[str, Any]],
+    climbed: Climbed,
     home: Home,
     database: Database,
     log: DecisionLog,
 ) -> dict[str, Any]:
     """Return what an improvement would try, ask and spend, and what its gate could show; nothing was asked yet."""
+    proposals = climbed.proposals
     value: dict[str, Any] = {
         "alias": contest.job.alias,
         "incumbent": contest.incumbent.digest,
         "corrections": {"train": len(held.train), "regression": len(held.regression)},
         "proposals": [_proposal(row) for row in proposals],
+        "not_tried": list(climbed.not_tried),
         "verdict": None if proposals else "unchanged",
         "reason": "" if proposals else _NOTHING["en"],
         "reasons": {} if proposals else dict(_NOTHING),
@@ -59,7 +62,7 @@ def explained(
         "use": plan.use,
         "alpha": plan.gate.alpha,
         "tests": [test.as_json() for test in plan.gate.tests],
-        "cost": _cost(contest, agents, home, database),
+        "cost": _cost(contest, agents, len(proposals) + 1, home, database),
         "outlook": _outlook(plan.gate),
     }
 
@@ -69,7 +72,7 @@ def finished(
     plan: Plan[PairedPlan],
     alias: str,
     runner: Runner,
-    proposals: Sequence[dict[str, Any]],
+    climbed: Climbed,
     raced: dict[str, Any],
     gated: dict[str, Any],
     committed: dict[str, Any],
@@ -81,7 +84,7 @@ def finished(
     own, other = revive(Evaluation, gated["evaluation"]), revive(Evaluation, gated["incumbent"])
     tokens = sum(row["tokens"] for row in raced["rows"]) + own.tokens + other.tokens
     return {
-        **_common(plan.run, alias, runner, proposals, raced, committed, seconds),
+        **_common(plan.run, alias, runner, climbed, raced, committed, seconds),
         "verdict": decision.verdict.value,
         "reason": decision.reason,
         "reasons": {"en": explain(decision, "en"), "zh-TW": explain(decision, "zh-TW")},
@@ -102,14 +105,14 @@ def shut(
     run: str,
     alias: str,
     runner: Runner,
-    proposals: Sequence[dict[str, Any]],
+    climbed: Climbed,
     raced: dict[str, Any],
     committed: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
     """Return the result of a run whose gate stayed shut, because the incumbent was ahead on the screen split."""
     return {
-        **_common(run, alias, runner, proposals, raced, committed, seconds),
+        **_common(run, alias, runner, climbed, raced, committed, seconds),
         "verdict": Verdict.REJECTED.value,
         "reason": _SHUT["en"],
         "reasons": dict(_SHUT),
@@ -127,7 +130,7 @@ def _common(
     run: str,
     alias: str,
     runner: Runner,
-    proposals: Sequence[dict[str, Any]],
+    climbed: Climbed,
     raced: dict[str, Any],
     committed: dict[str, Any],
     seconds: float,
@@ -135,7 +138,8 @@ def _common(
     return {
         "run": run,
         "alias": alias,
-        "proposals": [_proposal(row) for row in proposals],
+        "proposals": [_proposal(row) for row in climbed.proposals],
+        "not_tried": list(climbed.not_tried),
         "candidates": raced["rows"],
         "winner": raced["winner"],
         "race": {"separated": raced["separated"], "reason": raced["reason"]},
@@ -147,13 +151,19 @@ def _common(
 
 
 def _proposal(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("name", "rung", "reason", "left_out")}
+    names = ("name", "rung", "reason", "left_out", *(("training",) if "training" in row else ()))
+    return {name: row[name] for name in names}
 
 
-def _cost(contest: Contest, agents: Mapping[str, Assembly], home: Home, database: Database) -> dict[str, Any]:
-    """Return how many answers it takes at most, and about how long by the pace of the incumbent's kept answers."""
+def _cost(
+    contest: Contest, agents: Mapping[str, Assembly], racing: int, home: Home, database: Database
+) -> dict[str, Any]:
+    """Return how many answers it takes at most, and about how long by the pace of the incumbent's kept answers; training apart.
+
+    racing: how many agents sit the screen split, one that is not trained yet among them.
+    """
     pack, incumbent = contest.pack, agents[INCUMBENT]
-    screen = min(len(pack.items_of(Split.SCREEN)), pack.cap or len(pack.items)) * len(agents)
+    screen = min(len(pack.items_of(Split.SCREEN)), pack.cap or len(pack.items)) * racing
     gate = 2 * (len(pack.items_of(Split.GATE)) + len(contest.corrected))
     pace = Responses(database).pace(spec_of(incumbent, engine_for(incumbent, home)).digest)
     return {

@@ -48,10 +48,13 @@ class Incumbent:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The corrections of one run: those that may train, and those that are examined and never do."""
+    """What one run is about: the corrections that may train, those that are examined and never do, and the rungs that it did
+    not try when it committed.
+    """
 
     train: tuple[Correction, ...]
     regression: tuple[Correction, ...]
+    not_tried: tuple[str, ...] = ()
 
 
 def open_incumbent(
@@ -101,7 +104,8 @@ def corrections_of(home: Home, database: Database, incumbent: Incumbent) -> Held
     train, regression = book.corrections(alias, Side.TRAIN), book.corrections(alias, Side.REGRESSION)
     held = _held(database, alias)
     if held:
-        return Held(_those(train, held["train"]), _those(regression, held["regression"]))
+        not_tried = tuple(held.get("not_tried", ()))
+        return Held(_those(train, held["train"]), _those(regression, held["regression"]), not_tried)
     return Held(tuple(train), tuple(regression))
 
 
@@ -112,6 +116,7 @@ def hold(database: Database, incumbent: Incumbent, held: Held, run: str) -> None
         "incumbent": incumbent.release.digest,
         "train": [one.digest for one in held.train],
         "regression": [one.digest for one in held.regression],
+        "not_tried": list(held.not_tried),
     }
     database.set_meta(_key(incumbent.release.alias), json.dumps(kept))
 

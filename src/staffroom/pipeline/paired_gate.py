@@ -136,14 +136,24 @@ def make_paired_plan(
     )
 
 
-def committed_besides(contest: Contest, log: DecisionLog, rungs: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a later gate commits to besides what a first one does; rungs: of each proposal, by name."""
+def committed_besides(
+    contest: Contest, log: DecisionLog, proposals: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what a later gate commits to besides what a first one does: rules, rungs, corrected cases, what was trained on what."""
     corrected = contest.corrected
+    trained = {
+        row["name"]: {
+            name: row["training"][name] for name in ("adapter", "record", "dataset", "leaks", "exam")
+        }
+        for row in proposals
+        if "training" in row
+    }
     return {
         "alias": contest.job.alias,
         "later": {name: rule.as_json() for name, rule in sorted(later_rules(contest.pack).items())},
-        "rungs": dict(rungs),
+        "rungs": {row["name"]: row["rung"] for row in proposals},
         "corrected_items": correction_set(log, corrected).id if corrected else None,
+        **({"trained": trained} if trained else {}),
     }
 
 

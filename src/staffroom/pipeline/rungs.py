@@ -1,9 +1,10 @@
-"""The ladder in a home: each rung is a step of the run, kept for what it depends on, cheapest first."""
+"""The ladder in a home: each rung is a step of the run, kept for what it depends on, cheapest first; the one that trains is the last."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from staffroom.engine.training import TrainerMissing
 from staffroom.improve import (
     Proposal,
     Rung,
@@ -12,14 +13,18 @@ from staffroom.improve import (
     propose_index,
     propose_prompt,
 )
+from staffroom.pipeline.adapter_rung import AdapterRung, NotTried
 from staffroom.pipeline.assemble import Assembly
 from staffroom.pipeline.runner import Runner
 from staffroom.pipeline.step import Step
 from staffroom.pipeline.workshop import HomeWorkshop, parts_of, with_parts
 from staffroom.records.digests import digest_value
+from staffroom.records.errors import StaffroomError
 from staffroom.records.protocols import Progress
+from staffroom.train import TrainingRefused
+from staffroom.train.leaks import LeakFound
 
-__all__ = ["LADDER", "LadderStep", "climb"]
+__all__ = ["LADDER", "Climbed", "LadderStep", "climb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +43,57 @@ LADDER: tuple[LadderStep, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """What the rungs propose, each agent once, and which rung had nothing to try, why, and what to do about it.
+
+    proposals: {"name", "rung", "reason", "left_out", "assembly"}, with "training" where something is trained; "assembly" is None
+    where it would have to be trained first.  not_tried: {"rung", "reason", "hint"}.
+    """
+
+    proposals: tuple[dict[str, Any], ...]
+    not_tried: tuple[dict[str, str], ...] = ()
+
+
 async def climb(
-    ladder: Sequence[LadderStep], shop: HomeWorkshop, runner: Runner, progress: Progress
-) -> list[dict[str, Any]]:
-    """Return what the rungs propose, each agent once: {"name", "rung", "reason", "left_out", "assembly"}."""
+    ladder: Sequence[LadderStep],
+    shop: HomeWorkshop,
+    runner: Runner,
+    progress: Progress,
+    training: AdapterRung | None = None,
+    without: Collection[str] = (),
+) -> Climbed:
+    """Return what the rungs propose.
+
+    training: the rung that trains, the last one.  without: rungs that a run which was killed had not tried: it goes on as it began.
+    """
     progress.stage("what could be better", len(ladder))
+    inputs = _inputs(shop)
+    rows: list[dict[str, Any]] = []
+    not_tried: list[dict[str, str]] = []
+    for rung in ladder:
+        rows += await runner.run(Step(f"rung {rung.rung.value}", rung.version, inputs), _propose, rung, shop)
+        progress.advance(1.0, rung.rung.value)
+    if training is not None:
+        try:
+            if Rung.LORA.value in without:
+                raise NotTried("it was not tried when this run began", hint="improve again when it has ended")
+            rows += await training.propose(inputs, runner, progress)
+        except (NotTried, TrainingRefused, TrainerMissing, LeakFound) as refused:
+            not_tried.append(_refusal(Rung.LORA, refused))
     seen = {shop.incumbent.key()}
     found: list[dict[str, Any]] = []
-    for rung in ladder:
-        step = Step(f"rung {rung.rung.value}", rung.version, _inputs(shop))
-        for row in await runner.run(step, _propose, rung, shop):
-            key = parts_of(Assembly.from_json(row["assembly"])).key()
-            if key not in seen:
-                seen.add(key)
-                found.append(row)
-        progress.advance(1.0, rung.rung.value)
-    return found
+    for row in rows:
+        key = parts_of(Assembly.from_json(row["assembly"])).key() if row["assembly"] else (row["name"],)
+        if key not in seen:
+            seen.add(key)
+            found.append(row)
+    return Climbed(tuple(found), tuple(not_tried))
+
+
+def _refusal(rung: Rung, refused: StaffroomError) -> dict[str, str]:
+    reason = f"{refused.where}: {refused.message}" if refused.where else refused.message
+    return {"rung": rung.value, "reason": reason, "hint": refused.hint}
 
 
 def _inputs(shop: HomeWorkshop) -> dict[str, Any]:

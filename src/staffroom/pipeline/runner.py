@@ -55,6 +55,10 @@ class Runner:
         """Whether any step had to run."""
         return bool(self._ran)
 
+    def kept(self, step: Step) -> Any:
+        """Return what is kept of a step, or None where it would have to run."""
+        return self._look(step)[0]
+
     async def run(self, step: Step, work: Callable[..., Any], *arguments: Any) -> Any:
         """Return the step's output (JSON data), from the cache where its key is known; else of `work(*arguments)`.
 

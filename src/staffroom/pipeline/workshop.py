@@ -12,7 +12,7 @@ from staffroom.pipeline.assemble import Assembly, index_path
 from staffroom.records.agent import Retrieved
 from staffroom.records.feedback import Correction
 from staffroom.records.job_description import JobDescription
-from staffroom.serve.grounding import Grounding, excerpt_window
+from staffroom.serve.grounding import Grounding, excerpt_window, shown_excerpts
 from staffroom.store import Home
 from staffroom.text.ngrams import character_ngrams
 from staffroom.text.normalise import comparable
@@ -25,12 +25,19 @@ _LIKE = 0.5
 
 def parts_of(assembly: Assembly) -> Parts:
     """Return what the ladder may change of an agent."""
-    return Parts(assembly.index, assembly.book, assembly.policy, assembly.examples)
+    return Parts(assembly.index, assembly.book, assembly.policy, assembly.examples, assembly.adapter)
 
 
 def with_parts(assembly: Assembly, parts: Parts) -> Assembly:
     """Return an agent on the same model with other parts."""
-    return replace(assembly, index=parts.index, book=parts.book, policy=parts.policy, examples=parts.examples)
+    return replace(
+        assembly,
+        index=parts.index,
+        book=parts.book,
+        policy=parts.policy,
+        examples=parts.examples,
+        adapter=parts.adapter,
+    )
 
 
 @dataclass(slots=True)
@@ -70,24 +77,24 @@ class HomeWorkshop:
 
     def find(self, index: str, question: str, limit: int) -> Sequence[Retrieved]:
         """Return the chunks of an index for a question, best first."""
+        return self.retriever(index).search(question, limit)
+
+    def retriever(self, index: str) -> IndexRetriever:
+        """Return an open index of the home; it is closed with the workshop."""
         if index not in self._retrievers:
             self._retrievers[index] = IndexRetriever(index_path(self.home, index), self.embedder)
-        return self._retrievers[index].search(question, limit)
+        return self._retrievers[index]
 
     def show(self, found: Sequence[Retrieved], parts: Parts, characters: int) -> str:
         """Return chunks as the model would be shown them, cut to so many characters each."""
-        return "\n".join(
-            parts.book.excerpt.format(
-                number=number,
-                heading=" ".join(item.heading_path) or item.document_name,
-                text=excerpt_window(item.text, item.focus, characters),
-            )
-            for number, item in enumerate(found, start=1)
-        )
+        return shown_excerpts(parts.book, found, characters)
 
     def expected(self, correction: Correction) -> Expected:
         """Return which verdict a corrected answer stands for, by the pack's words for declining and the refusal rule."""
-        text = correction.corrected
+        return self.verdict_of(correction.corrected)
+
+    def verdict_of(self, text: str) -> Expected:
+        """Return which verdict an answer stands for."""
         if stance_of(text, self.job.locale) is Stance.FULL_REFUSAL:
             return Expected.REFUSE
         declines = self.pack.patterns.first_match(self.pack.declines, text) is not None
@@ -95,8 +102,12 @@ class HomeWorkshop:
 
     def objection(self, correction: Correction, found: Sequence[Retrieved], characters: int) -> str:
         """Return why a corrected answer does not rest on what is shown of these chunks, or an empty text."""
+        return self.unsupported(correction.question, correction.corrected, found, characters)
+
+    def unsupported(self, question: str, answer: str, found: Sequence[Retrieved], characters: int) -> str:
+        """Return why an answer does not rest on what is shown of these chunks, or an empty text."""
         shown = [replace(item, text=excerpt_window(item.text, item.focus, characters)) for item in found]
-        return Grounding(correction.question, shown).objection(without_references(correction.corrected))
+        return Grounding(question, shown).objection(without_references(answer))
 
     def exam_item_like(self, text: str) -> str:
         """Return the id of an exam item, of any split, that asks much the same, or an empty text.

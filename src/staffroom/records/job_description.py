@@ -15,6 +15,7 @@ from staffroom.records.tasks import Task
 from staffroom.records.tools import HttpTool, Tool
 
 __all__ = [
+    "AdapterTraining",
     "Budget",
     "Charter",
     "DocumentRef",
@@ -161,6 +162,25 @@ class Triggers(_Strict):
     )
 
 
+class AdapterTraining(_Strict):
+    """An adapter trained on the corrections, as one of the proposals of `staffroom improve`."""
+
+    tried: bool = Field(
+        True, description="Whether an adapter is trained at all, where the extra `train` is installed."
+    )
+    examples: tuple[Path, ...] = Field(
+        (),
+        description="Files of further examples, relative to the job description: examples that were made from documents, "
+        "chats as JSON lines, questions and answers as CSV, qna.yaml.",
+    )
+    minutes: int = Field(
+        60, ge=1, description="A training that would take longer, by its estimate, is not begun."
+    )
+    epochs: int = Field(2, ge=1, le=20, description="How often each example is learnt.")
+    rank: int = Field(8, ge=1, le=64, description="Rank of the adapter's matrices.")
+    learning_rate: float = Field(2e-4, gt=0, le=0.01, description="Highest learning rate.")
+
+
 class Improvement(_Strict):
     """How a released worker may be replaced by a better one; see `staffroom improve`."""
 
@@ -181,6 +201,9 @@ class Improvement(_Strict):
     )
     examples_shown: int = Field(
         2, ge=1, le=8, description="Corrections that a question is shown as worked examples, if they help."
+    )
+    adapter: AdapterTraining = Field(
+        AdapterTraining(), description="Training of an adapter on the corrections."
     )
     triggers: Triggers = Field(Triggers(), description="When the worker is due for an improvement.")
 
@@ -205,7 +228,11 @@ class JobDescription(_Strict):
     exam: Path = Field(description="Folder of the exam pack, relative to the job description.")
     alias: str = Field(pattern=_NAME, description="The name that clients ask for as `model`.")
     requirements: Requirements = Requirements()
-    training: Literal["none"] = Field("none", description="Training of adapters; `none` serves base weights.")
+    training: Literal["none"] = Field(
+        "none",
+        description="Training before the first hire; none is made. What `staffroom improve` trains stands in "
+        "`improvement.adapter`.",
+    )
     policy: Policy = Policy()
     budget: Budget = Budget()
     improvement: Improvement = Improvement()
@@ -234,6 +261,8 @@ class JobDescription(_Strict):
         value = self.model_dump(mode="json", exclude={"tasks"})
         if self.improvement == Improvement():
             del value["improvement"]
+        elif self.improvement.adapter == AdapterTraining():
+            del value["improvement"]["adapter"]
         for price in (value["budget"]["price"], *value["budget"]["prices"].values()):
             if price["per_machine_hour"] is None:
                 del price["per_machine_hour"]

@@ -33,14 +33,14 @@ from staffroom.records.guardrails import GuardrailPlan, Stage, Verdict
 from staffroom.records.policy import AgentPolicy, Demonstration, PromptBook
 from staffroom.records.protocols import Retriever, TextListener
 from staffroom.serve.doubt import disagreement, missing_quantity, possible_answers
-from staffroom.serve.grounding import Grounding, cite, excerpt_window, split_sentence
+from staffroom.serve.grounding import Grounding, cite, shown_excerpts, split_sentence
 from staffroom.serve.guardrails import GuardModel, Tally, TextGuard, guard_excerpts
 from staffroom.serve.options import OPTIONS_BEGIN, ask_orders, cyclic_orders, option_lines
 from staffroom.serve.overlay import OverlaidRetriever
 from staffroom.serve.released import ReleasedText
-from staffroom.serve.verdict import VerdictOdds, read_verdict
+from staffroom.serve.verdict import VerdictOdds, read_verdict, with_verdict
 
-__all__ = ["DocumentAgent", "ExampleSource", "RequestGuard"]
+__all__ = ["DocumentAgent", "ExampleSource", "RequestGuard", "ShownTurns"]
 
 _QUESTION_CHARACTERS = 1200
 _SHORT_FOLLOW_UP = 14
@@ -69,6 +69,14 @@ class ExampleSource(Protocol):
     def nearest(self, question: str) -> tuple[Demonstration, ...]:
         """Return the examples, the nearest last."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTurns:
+    """What the model is shown for a conversation: the turns before its template is applied, and the excerpts in them."""
+
+    turns: tuple[ChatTurn, ...]
+    found: tuple[Retrieved, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,26 @@ class DocumentAgent:
         """Return what is found for a question, and how it would be shown to the model; no engine is needed."""
         found = tuple(self._retriever.search(question, limit))
         return found, self._excerpts(found)
+
+    async def shown_turns(
+        self, turns: Sequence[ChatTurn], excerpts: Sequence[Retrieved] | None = None
+    ) -> ShownTurns | None:
+        """Return what the model is shown for a conversation, as `answer` shows it; no engine is needed.
+
+        excerpts: shown instead of those that are found.  None where a guardrail refuses the request beforehand. A conversation too
+        long for the context is not shortened here.
+        """
+        turns, forbidden = await self._guarded(turns, Tally())
+        if forbidden:
+            return None
+        question, history = turns[-1].content.strip()[:_QUESTION_CHARACTERS], _history(turns[:-1])
+        found, _ = (
+            await self._found(_sought(history, question), self._policy.excerpts)
+            if excerpts is None
+            else self._masked(excerpts)
+        )
+        text = self._book.question.format(excerpts=self._excerpts(found), question=question)
+        return ShownTurns(tuple(self._turns(history, text, await self._nearest(question))), found)
 
     def reading(self, excerpts: Sequence[Retrieved]) -> "DocumentAgent":
         """Return the same agent, which finds these excerpts first whatever it is asked."""
@@ -281,7 +309,9 @@ class DocumentAgent:
 
     async def _found(self, sought: str, most: int) -> tuple[tuple[Retrieved, ...], Tally]:
         """Return the excerpts for a question as they may be shown."""
-        found = await asyncio.to_thread(self._retriever.search, sought, most)
+        return self._masked(await asyncio.to_thread(self._retriever.search, sought, most))
+
+    def _masked(self, found: Sequence[Retrieved]) -> tuple[tuple[Retrieved, ...], Tally]:
         kept, rulings = guard_excerpts(self._rails.plan, found)
         tally = Tally()
         tally.add(rulings)
@@ -289,11 +319,7 @@ class DocumentAgent:
 
     async def _ask(self, turns: Sequence[ChatTurn], question: str, tally: Tally) -> _Asked:
         history = _history(turns[:-1])
-        sought = question
-        if len(question) < _SHORT_FOLLOW_UP:
-            earlier = [turn.content for turn in history if turn.role == "user"]
-            sought = "\n".join([*earlier[-1:], question])[-_QUESTION_CHARACTERS:]
-        found, ruled = await self._found(sought, self._policy.excerpts)
+        found, ruled = await self._found(_sought(history, question), self._policy.excerpts)
         tally.add(ruled.rulings)
         shown = self._excerpts(found)
         text = self._book.question.format(excerpts=shown, question=question)
@@ -318,7 +344,7 @@ class DocumentAgent:
         reason: str,
         tally: Tally,
     ) -> AgentAnswer:
-        opening = f"{self._book.answer_word}\n"
+        opening = with_verdict(self._book.answer_word, "")
         prompt = Prompt(asked.prompt.pinned, asked.prompt.rest + opening)
         grounding = Grounding(asked.question, asked.found)
         served = ReleasedText(self._rails, self._policy, asked.question, asked.found, tally, on_text)
@@ -413,17 +439,25 @@ class DocumentAgent:
         )
 
     def _excerpts(self, found: Sequence[Retrieved]) -> str:
-        return "\n".join(
-            self._book.excerpt.format(
-                number=number,
-                heading=" ".join(item.heading_path) or item.document_name,
-                text=excerpt_window(item.text, item.focus, self._policy.excerpt_characters),
-            )
-            for number, item in enumerate(found, start=1)
-        )
+        return shown_excerpts(self._book, found, self._policy.excerpt_characters)
 
     async def _nearest(self, question: str) -> tuple[Demonstration, ...]:
         return () if self._examples is None else await asyncio.to_thread(self._examples.nearest, question)
+
+    def _turns(
+        self,
+        history: Sequence[ChatTurn],
+        text: str,
+        near: Sequence[Demonstration],
+        *,
+        demonstrated: bool = True,
+    ) -> list[ChatTurn]:
+        turns = [ChatTurn("system", self._book.system)]
+        for shown in (*(self._book.demonstrations if demonstrated else ()), *near):
+            asked = self._book.question.format(excerpts=shown.excerpts, question=shown.question)
+            said = with_verdict(shown.verdict, shown.answer)
+            turns += [ChatTurn("user", asked), ChatTurn("assistant", said)]
+        return [*turns, *history, ChatTurn("user", text)]
 
     async def _render(
         self,
@@ -433,11 +467,7 @@ class DocumentAgent:
         *,
         demonstrated: bool = True,
     ) -> str:
-        turns = [ChatTurn("system", self._book.system)]
-        for shown in (*(self._book.demonstrations if demonstrated else ()), *near):
-            asked = self._book.question.format(excerpts=shown.excerpts, question=shown.question)
-            turns += [ChatTurn("user", asked), ChatTurn("assistant", f"{shown.verdict}\n{shown.answer}")]
-        return await self._engine.render([*turns, *history, ChatTurn("user", text)])
+        return await self._engine.render(self._turns(history, text, near, demonstrated=demonstrated))
 
     def _room(self) -> int:
         """Return the tokens that an answer and its verdict word need behind the prompt."""
@@ -450,6 +480,14 @@ class DocumentAgent:
             self._roots[demonstrated] = _common_beginning(*ends)
         await self._engine.pin(self._roots[demonstrated])
         return self._roots[demonstrated]
+
+
+def _sought(history: Sequence[ChatTurn], question: str) -> str:
+    """Return what is looked for: a short question takes the one before it along."""
+    if len(question) >= _SHORT_FOLLOW_UP:
+        return question
+    earlier = [turn.content for turn in history if turn.role == "user"]
+    return "\n".join([*earlier[-1:], question])[-_QUESTION_CHARACTERS:]
 
 
 def _history(turns: Sequence[ChatTurn]) -> list[ChatTurn]:

@@ -42,7 +42,7 @@ from staffroom.serve.feedback import FEEDBACK_PATH, receive_feedback
 from staffroom.serve.once import Once
 from staffroom.serve.permit import DutyState, Permits
 from staffroom.serve.plain import Endpoint, PlainDesk, ServedPlain
-from staffroom.serve.plain.relay import PlainCall, RelayLimits
+from staffroom.serve.plain.calls import PlainCall, RelayLimits
 from staffroom.serve.queue import QueueFull
 from staffroom.serve.recording import exchange_record, settle
 from staffroom.serve.refusals import budget_error, queue_error, standing, unauthorised

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from staffroom.records.agent import Citation, Retrieved
+from staffroom.records.policy import PromptBook
 from staffroom.text.ngrams import ngram_terms
 from staffroom.text.numbers import numbers_in
 from staffroom.text.quantities import asked_quantities, names_quantity
@@ -21,6 +22,7 @@ __all__ = [
     "excerpt_window",
     "plain_marks",
     "sentences",
+    "shown_excerpts",
     "split_sentence",
 ]
 
@@ -64,6 +66,18 @@ def excerpt_window(text: str, focus: int, limit: int) -> str:
     if start <= len(head) + 1 or start + room // 2 <= limit:
         return plain[:limit]
     return f"{head}\n…{plain[min(start, len(plain) - room) :][:room]}"
+
+
+def shown_excerpts(book: PromptBook, found: Sequence[Retrieved], limit: int) -> str:
+    """Return chunks as the model is shown them, at most `limit` characters of each."""
+    return "\n".join(
+        book.excerpt.format(
+            number=number,
+            heading=" ".join(item.heading_path) or item.document_name,
+            text=excerpt_window(item.text, item.focus, limit),
+        )
+        for number, item in enumerate(found, start=1)
+    )
 
 
 class Grounding:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from staffroom.records.policy import PromptBook
 
-__all__ = ["VerdictOdds", "read_verdict"]
+__all__ = ["VerdictOdds", "read_verdict", "with_verdict"]
 
 _UNSEEN = -12.0
 _TWINS: Mapping[str, str] = {"無": "无", "拒": "拒", "答": "答"}
@@ -33,6 +33,11 @@ class VerdictOdds:
         if not self.seen:
             return self
         return VerdictOdds(self.nothing - nothing, self.refuse - refuse, True)
+
+
+def with_verdict(word: str, answer: str) -> str:
+    """Return an answer as the model writes it: the verdict word in a line of its own, and what follows from it."""
+    return f"{word}\n{answer}"
 
 
 def read_verdict(log_probabilities: Mapping[str, float], book: PromptBook) -> VerdictOdds:

@@ -7,11 +7,18 @@ It must not know releases or the log: it returns an adapter that may be examined
 from staffroom.engine.training import TrainingSettings
 from staffroom.train.forgetting import Forgetting, check_forgetting
 from staffroom.train.refusals import TrainingRefused
-from staffroom.train.run import BaseFile, TrainedAdapter, train_adapter
+from staffroom.train.run import (
+    BaseFile,
+    ForeseenTraining,
+    TrainedAdapter,
+    foresee_training,
+    train_adapter,
+)
 from staffroom.train.served import OpenEngine, ServedEngine
 
 __all__ = [
     "BaseFile",
+    "ForeseenTraining",
     "Forgetting",
     "OpenEngine",
     "ServedEngine",
@@ -19,5 +26,6 @@ __all__ = [
     "TrainingRefused",
     "TrainingSettings",
     "check_forgetting",
+    "foresee_training",
     "train_adapter",
 ]

@@ -11,7 +11,7 @@ from staffroom.engine.packing import pack, split_by_size
 from staffroom.engine.torch_shape import NetworkShape
 from staffroom.engine.training import TrainingPlan
 from staffroom.engine.training_cost import adapter_bytes, adapter_parameters, step_flops, training_bytes
-from staffroom.train.refusals import NotEnoughDisk, NotEnoughMemory
+from staffroom.train.refusals import NotEnoughDisk, NotEnoughMemory, TakesTooLong
 
 __all__ = ["ASSUMED_WATTS_PER_CORE", "Estimate", "check_resources", "energy_watt_hours", "estimate"]
 
@@ -105,8 +105,8 @@ def energy_watt_hours(core_seconds: float) -> float:
     return core_seconds * ASSUMED_WATTS_PER_CORE / 3600
 
 
-def check_resources(estimated: Estimate, *, memory: int, disk: int) -> None:
-    """Raise NotEnoughMemory or NotEnoughDisk where the estimate is above the bytes that are there."""
+def check_resources(estimated: Estimate, *, memory: int, disk: int, seconds: float | None = None) -> None:
+    """Raise NotEnoughMemory or NotEnoughDisk where the estimate is above the bytes that are there, TakesTooLong above `seconds`."""
     if estimated.memory_bytes > memory:
         raise NotEnoughMemory(
             f"training needs about {estimated.memory_bytes / _GIB:.1f} GiB of memory, "
@@ -117,4 +117,9 @@ def check_resources(estimated: Estimate, *, memory: int, disk: int) -> None:
         raise NotEnoughDisk(
             f"training needs about {estimated.disk_bytes / 2**20:.0f} MiB on the disk, {disk / 2**20:.0f} MiB are free",
             hint="free some space, or set STAFFROOM_HOME to a folder on another disk",
+        )
+    if seconds is not None and estimated.seconds > seconds:
+        raise TakesTooLong(
+            f"training would take about {estimated.seconds / 60:.0f} min, {seconds / 60:.0f} min are allowed",
+            hint="raise improvement.adapter.minutes in the job description, or lower its epochs",
         )

@@ -17,7 +17,7 @@ from staffroom.records.training import Example
 from staffroom.store.durable import disk_error, make_folder
 from staffroom.train.filters import DropReason
 
-__all__ = ["ExampleFile", "PassageResult"]
+__all__ = ["ExampleFile", "PassageResult", "kept_examples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,21 @@ class ExampleFile:
             where=f"{self._path}:{number}",
             hint="remove the line, or the file to begin anew",
         )
+
+
+def kept_examples(path: Path) -> tuple[dict[str, Any], tuple[Example, ...]] | None:
+    """Return what a file's examples were made with, and the examples; None where it is no file of made examples."""
+    try:
+        with path.open("rb") as stream:
+            first = json.loads(stream.readline())
+    except OSError as error:
+        raise disk_error(error, path) from error
+    except ValueError:
+        return None
+    if not isinstance(first, dict) or not isinstance(first.get("made_with"), dict):
+        return None
+    results = ExampleFile(path, first["made_with"]).results.values()
+    return first["made_with"], tuple(example for result in results for example in result.examples)
 
 
 def _result(row: Mapping[str, Any]) -> PassageResult:

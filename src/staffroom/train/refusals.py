@@ -14,6 +14,7 @@ __all__ = [
     "NothingToLearn",
     "PromptLearnt",
     "ScaleTestFailed",
+    "TakesTooLong",
     "TemplateDiffers",
     "TooLong",
     "TrainingRefused",
@@ -58,6 +59,10 @@ class NotEnoughMemory(TrainingRefused):
 
 class NotEnoughDisk(TrainingRefused):
     """The estimate is above what the disk has left."""
+
+
+class TakesTooLong(TrainingRefused):
+    """The estimate is above the time that the job allows."""
 
 
 class BaseParityFailed(TrainingRefused):

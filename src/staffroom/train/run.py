@@ -61,16 +61,19 @@ from staffroom.train.refusals import (
     LeaksFound,
     ScaleTestFailed,
     TemplateDiffers,
+    TrainingRefused,
 )
 from staffroom.train.sequences import check_sequences, end_tokens, sequence_of
 from staffroom.train.served import OpenEngine, ServedEngine
 
 __all__ = [
     "BaseFile",
+    "ForeseenTraining",
     "TrainedAdapter",
     "check_base",
     "check_leaks",
     "check_served",
+    "foresee_training",
     "train_adapter",
     "write_checked",
 ]
@@ -101,6 +104,60 @@ class TrainedAdapter:
     record: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class ForeseenTraining:
+    """What a training would take, and the memory and disk that there are; nothing was trained."""
+
+    cost: Estimate
+    fits: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the estimate as JSON data, with the reason against it where there is one."""
+        return {**self.cost.as_json(), "told": self.cost.told, "against": self.fits}
+
+
+async def foresee_training(
+    examples: Sequence[Example],
+    base: BaseFile,
+    leaks: LeakClearance,
+    open_engine: OpenEngine,
+    folder: Path,
+    progress: Progress,
+    *,
+    memory: int,
+    most_seconds: float | None = None,
+    settings: TrainingSettings | None = None,
+    rows: int = 1024,
+) -> ForeseenTraining:
+    """Go through steps 1 to 3 of a training and return what it would take; arguments and errors as for `train_adapter`.
+
+    What does not fit is said in the result, and no error here.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    check_leaks(leaks, examples)
+    header, shape = check_base(base)
+    opened = await asyncio.to_thread(open_base, base.path, folder)
+    try:
+        engine = open_engine(())
+        await engine.start()
+        try:
+            sequences, held = await _read(engine, header, examples, (), progress)
+        finally:
+            await engine.close()
+        settings = settings or TrainingSettings()
+        plan = TrainingPlan(
+            base.path, base.digest, sequences, plan_steps(sequences, settings), settings, held
+        )
+        cost = _estimated(plan, shape, header, opened, rows)
+    finally:
+        opened.close()
+    try:
+        check_resources(cost, memory=memory, disk=shutil.disk_usage(folder).free, seconds=most_seconds)
+    except TrainingRefused as refused:
+        return ForeseenTraining(cost, refused.message)
+    return ForeseenTraining(cost, "")
+
+
 async def train_adapter(
     examples: Sequence[Example],
     base: BaseFile,
@@ -114,11 +171,13 @@ async def train_adapter(
     validation: Sequence[Example] = (),
     trainer: Trainer | None = None,
     rows: int = 1024,
+    most_seconds: float | None = None,
 ) -> TrainedAdapter:
     """Train an adapter for the base and prove that the served engine says what was trained.
 
     folder: keeps the state of a paused run, and the adapter. memory: bytes that are available. trainer: our own loop
-    when None. rows: most tokens computed at once, which bounds the memory.
+    when None. rows: most tokens computed at once, which bounds the memory. most_seconds: a longer training, by the estimate,
+    is not begun.
     Raises a TrainingRefused where anything speaks against serving it.
     """
     settings = settings or TrainingSettings()
@@ -135,7 +194,8 @@ async def train_adapter(
             plan = TrainingPlan(base.path, base.digest, sequences, steps, settings, held)
             cost = _estimated(plan, shape, header, opened, rows)  # 3
             progress.say(cost.told)
-            check_resources(cost, memory=memory, disk=shutil.disk_usage(folder).free)
+            disk = shutil.disk_usage(folder).free
+            check_resources(cost, memory=memory, disk=disk, seconds=most_seconds)
             before = await take_probes(engine, probe_prompts(sequences, _PROMPTS), _SERVED_POSITIONS)  # 4
             identity = engine.identity
         finally:

@@ -143,9 +143,11 @@ def test_the_same_question_in_other_words_of_punctuation_is_one_case() -> None:
     ("text", "kinds"),
     [
         ("Write to ann.reader@example.org please", ("email",)),
-        ("我的身分證是A123456789", ("national-id",)),
+        ("我的身分證是A123456789", ("national_id",)),
         ("A123456788", ()),
-        ("call 0912-345-678", ("telephone",)),
+        ("call 0912-345-678", ("mobile",)),
+        ("call +46 8 508 29 000", ("telephone",)),
+        ("統一編號 04595257", ()),
         ("card 4111 1111 1111 1111", ("card",)),
         ("中正路二段12號", ("address",)),
         ("借書證遺失，補發工本費30元", ()),

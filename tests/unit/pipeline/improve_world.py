@@ -14,7 +14,7 @@ import pytest
 from hire_world import Town, sign, unanswerable
 
 from staffroom.engine import FakeEngine
-from staffroom.pipeline import feedback, improve, improve_report, paired_gate
+from staffroom.pipeline import adapter_rung, feedback, improve, improve_report, paired_gate
 from staffroom.pipeline.assemble import Assembly
 from staffroom.pipeline.feedback import decide_feedback, import_feedback
 from staffroom.pipeline.improve import ImproveOrder, ImproveResult
@@ -78,6 +78,8 @@ def fakes(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "engine_for", engine_for)
     for other in (improve, feedback):
         monkeypatch.setattr(other, "make_embedder", lambda: town.embedder)
+    # As where the extra is not installed; what trains has tests of its own.
+    monkeypatch.setattr(adapter_rung, "training_available", lambda: False)
 
 
 def correct(town: Town, count: int = 20, says: str = RIGHT, first: int = 0) -> None:

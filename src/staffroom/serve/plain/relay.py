@@ -13,8 +13,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -27,9 +25,10 @@ from staffroom.records.guardrails import Ruling
 from staffroom.serve.asgi import send_error, send_json, when_gone
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation
 from staffroom.serve.counters import ENGINE_REFUSED, Counters
-from staffroom.serve.duty import Begun, Counted, DutyIntent, DutyLog, DutyRecord
+from staffroom.serve.duty import Begun, Counted, DutyLog
 from staffroom.serve.guardrails import TextGuard
 from staffroom.serve.plain.bodies import BodyReader, Endpoint
+from staffroom.serve.plain.calls import PlainCall, RelayLimits, unanswered
 from staffroom.serve.plain.guarding import Blocked, HeldEvents, MaskedRequest, mask_answer, mask_request
 from staffroom.serve.plain.http1 import Answer, ConnectionLost
 from staffroom.serve.plain.refusals import rejection
@@ -49,9 +48,8 @@ from staffroom.serve.refusals import budget_error, queue_error
 from staffroom.serve.stops import StopReason, stop_error
 from staffroom.serve.watch import AnswerWatch
 from staffroom.serve.wire import WireError, error_event
-from staffroom.store import ApiKey
 
-__all__ = ["PlainCall", "PlainDesk", "RelayLimits"]
+__all__ = ["PlainDesk"]
 
 Header = tuple[bytes, bytes]
 
@@ -76,35 +74,6 @@ _STREAM_HEADERS: tuple[Header, ...] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RelayLimits:
-    """How long things may last, in seconds: an answer, and an engine's silence within it."""
-
-    answer_seconds: float = 600.0
-    stall_seconds: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class PlainCall:
-    """What the gateway knows of a request before it is handed over; `at` and `arrived` (by `time.perf_counter`) are when it came.
-
-    user: whom the client says it asks for.  trace: its `traceparent`.
-    """
-
-    request_id: str
-    audit_id: str
-    at: datetime
-    arrived: float
-    key: ApiKey | None
-    user: str = ""
-    trace: str = ""
-
-    def intent(self, served: ServedPlain, question: str) -> DutyIntent:
-        """Return what is recorded of it before the engine is asked."""
-        key = self.key.id if self.key else ""
-        return DutyIntent(self.audit_id, self.at, served.alias, served.release, key, question, self.user)
 
 
 class PlainDesk:
@@ -182,7 +151,7 @@ class PlainDesk:
             question = orjson.dumps(
                 asked.get("messages") or asked.get("input") or asked.get("prompt")
             ).decode()
-            entry = _entry(
+            entry = unanswered(
                 call.intent(served, question),
                 StopReason.BLOCKED.value,
                 call.arrived,
@@ -552,7 +521,7 @@ class _Relay:
             self._reservation.give_back()
         price, order = self._served.price, self._order
         most = tokens or (Tokens(order.read_most, order.written_most) if self._sent else Tokens(0, 0))
-        entry = _entry(
+        entry = unanswered(
             call.intent(self._served, order.question),
             self._stopped.value if self._stopped is not None else outcome,
             call.arrived,
@@ -625,27 +594,3 @@ class _Relay:
 
 async def _nothing() -> None:
     return
-
-
-def _entry(intent: DutyIntent, outcome: str, arrived: float, **more: Any) -> DutyRecord:
-    """Return the record of a request, of one that came to nothing where no more is said of it."""
-    values: dict[str, Any] = {
-        "tokens_in": 0,
-        "tokens_out": 0,
-        "counted": Counted.NOTHING,
-        "first_text_seconds": None,
-        "answer": "",
-    }
-    return DutyRecord(
-        audit_id=intent.audit_id,
-        at=intent.at,
-        alias=intent.alias,
-        release=intent.release,
-        key=intent.key,
-        user=intent.user,
-        outcome=outcome,
-        chunks=(),
-        seconds=time.perf_counter() - arrived,
-        question=intent.question,
-        **{**values, **more},
-    )

@@ -34,7 +34,7 @@ def serve(
         terminal.give({"url": url}, draw)
 
     def on_trouble(reason: str) -> None:
-        terminal.note(t("A new release could not be taken up: {reason}", reason=reason), "red")
+        terminal.note(t("Trouble while serving: {reason}", reason=reason), "red")
 
     asyncio.run(service.serve(home, host, port, on_ready, on_trouble))
     terminal.note(t("ended: no answer is under way any more"))

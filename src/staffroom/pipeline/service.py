@@ -18,11 +18,14 @@ from staffroom.pipeline.budgets import caps_of, spend_book
 from staffroom.pipeline.feedback import HomeFeedback
 from staffroom.pipeline.plain_models import OpenPlain, open_plain
 from staffroom.pipeline.releasing import assembly_of
+from staffroom.pipeline.standing import forget_address, record_stops_by_hand, tell_address
+from staffroom.pipeline.workers import HomeControl
 from staffroom.records.budgets import TokenPrice
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.job_description import JobDescription, Price
 from staffroom.release import differences
 from staffroom.serve import (
+    Address,
     Budgets,
     DocumentLinks,
     DocumentText,
@@ -105,17 +108,31 @@ async def serve(
             feedback=HomeFeedback(home),
             budgets=budgets,
             caps=lambda: caps_of(home, database),
+            control=HomeControl(home),
         )
         server = GatewayServer(gateway, host=host, port=port)
+
+        def ready(address: Address) -> None:
+            try:
+                tell_address(home, address.url)
+            except StaffroomError as error:
+                on_trouble(str(error))  # a full disk keeps nobody from being served
+            on_ready(address.url)
+
         try:
             await _take_up(home, database, gateway, opened, plain)
-            watching = asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble))
+            beside = [
+                asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble)),
+                asyncio.create_task(record_stops_by_hand(home, gateway.permits, on_trouble)),
+            ]
             try:
-                await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
+                await serve_until_signal(server, on_ready=ready)
             finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
         finally:
+            forget_address(home)
             for worker in opened.values():
                 await worker.engine.close()
             for model in plain.values():

@@ -33,6 +33,7 @@ from staffroom.serve.asgi import (
     when_gone,
 )
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation, Undebited
+from staffroom.serve.control import StopControl
 from staffroom.serve.counters import Counters
 from staffroom.serve.documents import DocumentLinks, DocumentSource
 from staffroom.serve.duty import DutyLog, DutyRecord
@@ -57,6 +58,7 @@ from staffroom.serve.wire import (
     completion_json,
     error_event,
     read_json,
+    unauthorised,
 )
 from staffroom.store import ApiKey, ApiKeys, KeyProblem, utc_now
 
@@ -127,8 +129,9 @@ class Gateway:
         feedback: FeedbackSink | None = None,
         budgets: Budgets | None = None,
         caps: Callable[[], Iterable[Cap]] = tuple,
+        control: StopControl | None = None,
     ) -> None:
-        """caps: asked at the start and whenever keys may have changed."""
+        """caps: asked at the start and whenever keys may have changed.  control: stops and starts workers."""
         self.permits = permits
         self.counters = Counters()
         self.draining = False
@@ -152,7 +155,7 @@ class Gateway:
             budgets=self.budgets,
             limits=RelayLimits(self.settings.answer_seconds, self.settings.stall_seconds),
         )
-        self._rest = rest_app(self, documents, links, self._plain_desk.bodies)
+        self._rest = rest_app(self, documents, links, self._plain_desk.bodies, control)
 
     def serve(self, served: ServedRelease | ServedPlain) -> None:
         """Put a release in service under its alias; answers of the one before it end by its permit."""
@@ -181,12 +184,12 @@ class Gateway:
             return None
         scheme, _, token = header(scope, b"authorization").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise _unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
+            raise unauthorised("no key: send `Authorization: Bearer KEY`", "missing_api_key")
         check = self._keys.verify(token.strip(), from_loopback=from_loopback(scope))
         self._configure()
         if check.key is None:
             problem = check.problem or KeyProblem.UNKNOWN
-            raise _unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
+            raise unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
         return check.key
 
     def _configure(self) -> None:
@@ -304,7 +307,12 @@ class Gateway:
             await self._hand_over(call, endpoint, served, value, len(body), scope, receive, send)
             return
         owner = call.key.id if call.key else ""
-        async with self._once.answer(owner, name, scope["path"], body, served.release, send) as first:
+
+        def permitted() -> bool:
+            return self._watch.permitted(served.alias, served.release, fresh=True)
+
+        kept = self._once.answer(owner, name, scope["path"], body, served.release, send, permitted)
+        async with kept as first:
             if first is not None:
                 await self._hand_over(call, endpoint, served, value, len(body), scope, receive, first)
 
@@ -586,13 +594,3 @@ def _kind_of(served: ServedRelease | ServedPlain) -> dict[str, object]:
 def _rest(text: str, shown: str) -> str:
     """Return what of the text was not shown yet; white space at the end of what was shown does not count."""
     return text[len(shown) :] if text.startswith(shown) else text[len(shown.rstrip()) :]
-
-
-def _unauthorised(message: str, code: str) -> WireError:
-    return WireError(
-        401,
-        message,
-        code=code,
-        kind="authentication_error",
-        headers=((b"www-authenticate", b"Bearer"),),
-    )

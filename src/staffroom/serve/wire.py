@@ -25,6 +25,7 @@ __all__ = [
     "error_event",
     "read_chat",
     "read_json",
+    "unauthorised",
 ]
 
 DONE = b"data: [DONE]\n\n"
@@ -248,6 +249,12 @@ def error_body(error: WireError, request_id: str) -> bytes:
             }
         }
     )
+
+
+def unauthorised(message: str, code: str) -> WireError:
+    """Return what somebody is told whose key is missing or not accepted."""
+    challenge = ((b"www-authenticate", b"Bearer"),)
+    return WireError(401, message, code=code, kind="authentication_error", headers=challenge)
 
 
 def error_event(error: WireError, request_id: str) -> bytes:

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
+from staffroom.pipeline.workers import HomeControl
 from staffroom.serve.openapi import openapi
 from staffroom.serve.plain import BodyReader
+from staffroom.store import Home
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
@@ -29,7 +31,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainPlace]:
     ready, end, made = threading.Event(), threading.Event(), list[PlainPlace]()
 
     async def main() -> None:
-        async with plain_place(tmp_path_factory.mktemp("home"), model=plain_model(images=True)) as there:
+        home = tmp_path_factory.mktemp("home")
+        control = HomeControl(Home(home))
+        async with plain_place(home, model=plain_model(images=True), control=control) as there:
             made.append(there)
             ready.set()
             while not end.is_set():

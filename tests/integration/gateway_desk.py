@@ -25,6 +25,7 @@ from staffroom.serve import (
     GatewaySettings,
     Permits,
     ServedRelease,
+    StopControl,
 )
 from staffroom.store import ApiKeys, Database, Home
 
@@ -120,6 +121,7 @@ async def desk(
     settings: GatewaySettings | None = None,
     drain_seconds: float = 5.0,
     feedback: FeedbackSink | None = None,
+    control: StopControl | None = None,
 ) -> AsyncIterator[Desk]:
     home.ensure()
     permits = Permits(home.permits)
@@ -136,6 +138,7 @@ async def desk(
             links=DocumentLinks.of(home.keys),
             settings=settings,
             feedback=feedback,
+            control=control,
         )
         gateway.serve(
             ServedRelease("clerk", RELEASE, agent, queue or EngineQueue(), "您正在與人工智慧對話。")

@@ -24,6 +24,7 @@ from staffroom.serve import (
     GatewayServer,
     GatewaySettings,
     Permits,
+    StopControl,
 )
 from staffroom.serve.budgets import Budgets
 from staffroom.serve.guardrails import TextGuard
@@ -323,6 +324,7 @@ async def plain_place(
     breaker: Breaker | None = None,
     drain_seconds: float = 2.0,
     real: AddressedEngine | None = None,
+    control: StopControl | None = None,
 ) -> AsyncIterator[PlainPlace]:
     """real: an engine to ask instead of the mock."""
     home, model, engine = Home(path).ensure(), model or plain_model(), MockEngine()
@@ -348,6 +350,7 @@ async def plain_place(
             settings=settings,
             budgets=budgets,
             caps=caps,
+            control=control,
         )
         gateway.serve(served)
         server = GatewayServer(gateway, port=0, drain_seconds=drain_seconds)

@@ -60,14 +60,35 @@ def suspend(
     terminal.give({"suspended": rows}, draw)
 
 
-def resume(context: typer.Context, alias: Alias, as_json: JsonFlag = False) -> None:
-    """Let a suspended worker run again; the log records it first."""
+def resume(
+    context: typer.Context,
+    alias: Annotated[str | None, typer.Argument(help="The worker's alias.", metavar="WORKER")] = None,
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Let every suspended worker of this home run again.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a suspended worker, or all of them, run again; the log records it first."""
     terminal = terminal_of(context, as_json)
-    from staffroom.pipeline.workers import resume as start
+    t = terminal.t
+    if (alias is None) != everyone:
+        raise WrongUse(t("name one worker, or all of them"), hint="staffroom resume WORKER | --all")
+    from staffroom.pipeline import workers as pipeline
 
-    row = start(home_of(terminal), alias, operating_user())
-    text = terminal.t("{alias} may work again.", alias=alias)
-    terminal.give(_object(row), lambda: terminal.line(text))
+    home = home_of(terminal)
+    if alias is not None:
+        row = pipeline.resume(home, alias, operating_user())
+        terminal.give(_object(row), lambda: terminal.line(t("{alias} may work again.", alias=alias)))
+        return
+    rows = pipeline.resume_all(home, operating_user())
+
+    def draw() -> None:
+        for each in rows:
+            terminal.line(t("{alias} may work again.", alias=each["alias"]))
+        if not rows:
+            terminal.line(t("No worker was suspended."))
+
+    terminal.give({"resumed": rows}, draw)
 
 
 def retire(

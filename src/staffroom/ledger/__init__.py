@@ -52,6 +52,7 @@ from staffroom.ledger.restored import (
 )
 from staffroom.ledger.tiles import MAX_ENTRY_BYTES, folder_nodes, read_entries
 from staffroom.ledger.verify import Problem, VerifyReport, verify_log
+from staffroom.ledger.verify_control import ControlFinding, check_control
 from staffroom.ledger.verify_decisions import DecisionFinding, check_decisions
 from staffroom.ledger.verify_exams import Finding, check_exams
 from staffroom.ledger.verify_paired import PairedFinding, check_paired
@@ -59,6 +60,7 @@ from staffroom.ledger.verify_paired import PairedFinding, check_paired
 __all__ = [
     "MAX_ENTRY_BYTES",
     "Checkpoint",
+    "ControlFinding",
     "DecisionFinding",
     "Disk",
     "EntryError",
@@ -83,6 +85,7 @@ __all__ = [
     "Signer",
     "Verifier",
     "VerifyReport",
+    "check_control",
     "check_decisions",
     "check_exams",
     "check_paired",

@@ -19,6 +19,7 @@ from staffroom.ledger import (
     LogKeys,
     Problem,
     VerifyReport,
+    check_control,
     check_decisions,
     check_exams,
     check_paired,
@@ -161,6 +162,7 @@ class DecisionLog:
             broken = [(one.entry, one.what) for one in check_exams(entries)]
             broken += [(one.entry, one.what) for one in check_decisions(entries)]
             broken += [(one.entry, one.what) for one in check_paired(entries)]
+            broken += [(one.entry, one.what) for one in check_control(entries)]
             problems = tuple(Problem(f"entry {entry}", what) for entry, what in sorted(broken))
         return replace(report, ok=report.ok and not problems, problems=report.problems + problems)
 

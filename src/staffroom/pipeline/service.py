@@ -20,11 +20,14 @@ from staffroom.pipeline.duty_keeping import keep_duty, settle_duty
 from staffroom.pipeline.feedback import HomeFeedback
 from staffroom.pipeline.plain_models import OpenPlain, open_plain
 from staffroom.pipeline.releasing import assembly_of
+from staffroom.pipeline.standing import forget_address, record_stops_by_hand, tell_address
+from staffroom.pipeline.workers import HomeControl
 from staffroom.records.budgets import TokenPrice
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.job_description import JobDescription, Price
 from staffroom.release import differences
 from staffroom.serve import (
+    Address,
     Budgets,
     DocumentLinks,
     DocumentText,
@@ -127,19 +130,29 @@ async def serve(
             feedback=HomeFeedback(home),
             budgets=budgets,
             caps=lambda: caps_of(home, database),
+            control=HomeControl(home),
         )
         gateway.counters.listeners = tuple(each for each in (spans, lines) if each is not None)
         server = GatewayServer(gateway, host=host, port=port, tls=tls)
+
+        def ready(address: Address) -> None:
+            try:
+                tell_address(home, address.url)
+            except StaffroomError as error:
+                on_trouble(str(error))  # a full disk keeps nobody from being served
+            on_ready(address.url)
+
         try:
             await _take_up(home, database, gateway, opened, plain)
             beside = [
                 asyncio.create_task(_watch(home, database, gateway, opened, plain, on_trouble)),
                 asyncio.create_task(keep_duty(home, seal_seconds, on_trouble)),
+                asyncio.create_task(record_stops_by_hand(home, gateway.permits, on_trouble)),
             ]
             if spans is not None:
                 beside.append(asyncio.create_task(spans.run()))
             try:
-                await serve_until_signal(server, on_ready=lambda address: on_ready(address.url))
+                await serve_until_signal(server, on_ready=ready)
             finally:
                 for task in beside:
                     task.cancel()
@@ -147,6 +160,7 @@ async def serve(
                 duty.flush()
                 await settle_duty(home, on_trouble)
         finally:
+            forget_address(home)
             for worker in opened.values():
                 await worker.engine.close()
             for model in plain.values():

@@ -2,19 +2,42 @@
 
 import getpass
 import os
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from staffroom.ledger import LedgerError
 from staffroom.pipeline.coverage import last_coverage
-from staffroom.pipeline.decision_log import DecisionLog
+from staffroom.pipeline.decision_log import DecisionLog, LoggedEntry
 from staffroom.pipeline.releasing import assembly_of
 from staffroom.records.digests import digest_value
-from staffroom.records.errors import WrongUse
+from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.serve import permit
-from staffroom.serve.permit import PermitChange, Permits
+from staffroom.serve.permit import DutyState, PermitChange, Permits, PreparedPermit
 from staffroom.store import Database, Home, ObjectStore, PlainModels, Releases, to_text
 
-__all__ = ["list_workers", "resume", "retire", "rollback", "show_worker", "suspend"]
+__all__ = [
+    "HomeControl",
+    "list_workers",
+    "record_found",
+    "recorder_of",
+    "resume",
+    "resume_all",
+    "retire",
+    "rollback",
+    "show_worker",
+    "suspend",
+]
+
+_MOVES = frozenset(
+    [
+        "alias-moved",
+        "plain-model-admitted",
+        "worker-resumed",
+        "worker-retired",
+        "worker-suspended",
+    ]
+)
 
 
 def list_workers(home: Home) -> list[dict[str, Any]]:
@@ -53,18 +76,36 @@ def show_worker(home: Home, alias: str) -> dict[str, Any]:
         }
 
 
-def suspend(home: Home, alias: str | None, by: str = "") -> list[dict[str, Any]]:
-    """Stop one worker, or all (None), at once and across restarts; recorded after it has stopped."""
+def suspend(
+    home: Home, alias: str | None, by: str = "", *, sparing: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Stop one worker, or all (None), at once and across restarts; recorded after it has stopped.
+
+    sparing: prepared permits that stay good, for a drill.  Raises StaffroomError where it was stopped but the log
+    could not take it, which the text says.
+    """
     permits = Permits(home.permits)
     if alias is not None and permits.release(alias) is None:
         _require_known(home, alias)  # only where nothing runs: stopping asks no database
-    changes = permit.suspend(
-        permits, alias, reason=f"suspended by {by or _user()}", record=_recorder(home, by)
-    )
+    reason = f"suspended by {by or _user()}"
+    changes = permit.suspend(permits, alias, reason=reason, sparing=sparing)
+    failed: list[Exception] = []
+    for change in changes:
+        try:
+            recorder_of(home, by)(change)
+        except (StaffroomError, LedgerError, OSError) as error:
+            failed.append(error)
+    if failed:
+        raise StaffroomError(
+            f"{', '.join(change.alias for change in changes)} stopped, but not recorded: "
+            f"{getattr(failed[0], 'message', failed[0])}",
+            where=str(getattr(failed[0], "where", "")),
+            hint="it stays stopped; once the log can be written, the same command with the worker's name records it",
+        ) from failed[0]
     return [_change(item) for item in changes]
 
 
-def resume(home: Home, alias: str, by: str = "") -> dict[str, Any]:
+def resume(home: Home, alias: str, by: str = "", *, prepared: PreparedPermit | None = None) -> dict[str, Any]:
     """Let a suspended worker answer again, in its current release."""
     release = _require_known(home, alias)
     return _change(
@@ -73,9 +114,65 @@ def resume(home: Home, alias: str, by: str = "") -> dict[str, Any]:
             alias,
             release,
             reason=f"resumed by {by or _user()}",
-            record=_recorder(home, by),
+            record=recorder_of(home, by),
+            prepared=prepared,
         )
     )
+
+
+def resume_all(home: Home, by: str = "") -> list[dict[str, Any]]:
+    """Let every suspended worker and plain model of a home answer again."""
+    permits = Permits(home.permits)
+    standing = [alias for alias in HomeControl(home).aliases() if permits.state(alias) is DutyState.SUSPENDED]
+    return [resume(home, alias, by) for alias in standing]
+
+
+def record_found(home: Home) -> list[str]:
+    """Record the workers that stand still though the log says they run: somebody removed their permits by hand.
+
+    Returns their aliases; the same again records nothing twice.
+    """
+    permits, log = Permits(home.permits), DecisionLog(home)
+    control = HomeControl(home)
+    standing = {alias for alias in control.aliases() if permits.state(alias) is DutyState.SUSPENDED}
+    last: dict[str, LoggedEntry] = {}
+    for item in log.entries() if standing else []:
+        if item.entry.get("type") in _MOVES:
+            last[str(item.entry.get("body", {}).get("alias"))] = item
+    found = [
+        alias
+        for alias in sorted(standing)
+        if alias in last and last[alias].entry["type"] not in ("worker-suspended", "worker-retired")
+    ]
+    for alias in found:
+        release = control.current(alias)
+        body = {"alias": alias, "act": "suspended", "ran": release, "release": release, "by": None}
+        log.append("worker-suspended", f"found:{alias}:{last[alias].index}", "", {**body, "found": True})
+    return found
+
+
+class HomeControl:
+    """What a gateway needs to record stops and to start workers again (`StopControl`)."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def recorder(self, by: str) -> permit.PermitRecorder:
+        """Return what records a change in the name of `by`."""
+        return recorder_of(self._home, by)
+
+    def current(self, alias: str) -> str | None:
+        """Return the release or plain model that an alias stands for."""
+        try:
+            return _require_known(self._home, alias)
+        except WrongUse:
+            return None
+
+    def aliases(self) -> list[str]:
+        """Return all workers and plain models of the home."""
+        with Database(self._home.database) as database:
+            plain = [each.model.alias for each in PlainModels(database).list()]
+            return sorted({*Releases(database).aliases(), *plain})
 
 
 def retire(home: Home, alias: str, by: str = "") -> dict[str, Any]:
@@ -84,7 +181,7 @@ def retire(home: Home, alias: str, by: str = "") -> dict[str, Any]:
     if permits.release(alias) is None:
         _require_known(home, alias)
     return _change(
-        permit.retire(permits, alias, reason=f"retired by {by or _user()}", record=_recorder(home, by))
+        permit.retire(permits, alias, reason=f"retired by {by or _user()}", record=recorder_of(home, by))
     )
 
 
@@ -114,7 +211,8 @@ def rollback(home: Home, alias: str, by: str = "") -> dict[str, Any]:
         return {"alias": alias, "release": moved.release, "at": to_text(moved.at), "running": running}
 
 
-def _recorder(home: Home, by: str) -> permit.PermitRecorder:
+def recorder_of(home: Home, by: str) -> permit.PermitRecorder:
+    """Return what records a change of a permit in the decision log."""
     log = DecisionLog(home)
 
     def record(change: PermitChange) -> None:

@@ -1,6 +1,7 @@
 """The assembled agent at work: permits, the gateway that calls it, and the record of what it did."""
 
 from staffroom.serve.budgets import Budgets
+from staffroom.serve.control import StopControl
 from staffroom.serve.documents import DocumentLinks, DocumentSource, DocumentText
 from staffroom.serve.duty import DutyLog, DutyRecord, commitment
 from staffroom.serve.exchange import ServedRelease
@@ -11,6 +12,7 @@ from staffroom.serve.permit import (
     PermitChange,
     PermitRecorder,
     Permits,
+    PreparedPermit,
     resume,
     retire,
     suspend,
@@ -46,9 +48,11 @@ __all__ = [
     "PermitChange",
     "PermitRecorder",
     "Permits",
+    "PreparedPermit",
     "QueueFull",
     "ServedPlain",
     "ServedRelease",
+    "StopControl",
     "TlsFiles",
     "commitment",
     "resume",

@@ -34,6 +34,7 @@ from staffroom.serve.asgi import (
     when_gone,
 )
 from staffroom.serve.budgets import BudgetCurrency, BudgetExceeded, Budgets, Reservation, Undebited
+from staffroom.serve.control import StopControl
 from staffroom.serve.counters import Counters
 from staffroom.serve.documents import DocumentLinks, DocumentSource
 from staffroom.serve.duty import Begun, DutyIntent, DutyLog
@@ -138,8 +139,9 @@ class Gateway:
         feedback: FeedbackSink | None = None,
         budgets: Budgets | None = None,
         caps: Callable[[], Iterable[Cap]] = tuple,
+        control: StopControl | None = None,
     ) -> None:
-        """caps: asked at the start and whenever keys may have changed."""
+        """caps: asked at the start and whenever keys may have changed.  control: stops and starts workers."""
         self.permits = permits
         self.counters = Counters()
         self.draining = False
@@ -163,7 +165,7 @@ class Gateway:
             budgets=self.budgets,
             limits=RelayLimits(self.settings.answer_seconds, self.settings.stall_seconds),
         )
-        self._rest = rest_app(self, documents, links, self._plain_desk.bodies)
+        self._rest = rest_app(self, documents, links, self._plain_desk.bodies, control)
 
     def serve(self, served: ServedRelease | ServedPlain) -> None:
         """Put a release in service under its alias; answers of the one before it end by its permit."""
@@ -319,7 +321,12 @@ class Gateway:
             await self._hand_over(call, endpoint, served, value, len(body), scope, receive, send)
             return
         owner = call.key.id if call.key else ""
-        async with self._once.answer(owner, name, scope["path"], body, served.release, send) as first:
+
+        def permitted() -> bool:
+            return self._watch.permitted(served.alias, served.release, fresh=True)
+
+        kept = self._once.answer(owner, name, scope["path"], body, served.release, send, permitted)
+        async with kept as first:
             if first is not None:
                 await self._hand_over(call, endpoint, served, value, len(body), scope, receive, first)
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from starlette.types import Message, Send
 
-from staffroom.serve.wire import WireError
+from staffroom.serve.stops import StopReason, stop_error
+from staffroom.serve.wire import WireError, error_event
 
 __all__ = ["Once"]
 
@@ -48,11 +49,20 @@ class Once:
 
     @asynccontextmanager
     async def answer(
-        self, owner: str, name: str, path: str, body: bytes, release: str, send: Send
+        self,
+        owner: str,
+        name: str,
+        path: str,
+        body: bytes,
+        release: str,
+        send: Send,
+        permitted: Callable[[], bool],
     ) -> AsyncIterator[Send | None]:
         """Give the `send` to answer with, or None where the kept answer has been sent already.
 
-        Raises WireError: 409 while the first one is under way, 400 where the key was used for another body.
+        permitted: asked before each piece of a kept answer, which a stop ends like any other.
+        Raises WireError: 409 while the first one is under way, 400 where the key was used for another body,
+        503 where the worker was stopped before anything of a kept answer was sent.
         """
         if len(name) > _NAME_MOST:
             raise WireError(400, "the Idempotency-Key is too long", code="invalid_value")
@@ -63,8 +73,7 @@ class Once:
         if found is not None:
             self._require_same(found, digest)
             if found.release == release:
-                for message in found.messages:
-                    await send(_marked(message))
+                await _send_again(found.messages, send, permitted)
                 yield None
                 return
             self._drop(place)  # another release answers now: what the old one said is not its answer
@@ -128,6 +137,23 @@ class Once:
     def _drop(self, place: tuple[str, str]) -> None:
         entry = self._kept.pop(place)
         self._size -= entry.size if entry.whole else 0
+
+
+async def _send_again(messages: list[Message], send: Send, permitted: Callable[[], bool]) -> None:
+    """Send a kept answer; a stream ends with its error event where the worker is stopped within it."""
+    for place, message in enumerate(messages):
+        # A body that is not a stream leaves with its head: there is nothing to end it with.
+        if (place == 0 or len(messages) > 2) and not permitted():
+            error = stop_error(StopReason.SUSPENDED)
+            if place == 0:
+                raise error
+            await send({"type": "http.response.body", "body": error_event(error, _request_id(messages[0]))})
+            return
+        await send(_marked(message))
+
+
+def _request_id(start: Message) -> str:
+    return next((value.decode() for name, value in start["headers"] if name == b"x-request-id"), "")
 
 
 def _marked(message: Message) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The description of `/v1` for programs: made from the types that check the bodies, so that the two cannot differ."""
+"""The description of `/v1`, and of stopping and starting, for programs: made from the types that check the bodies, so that the two cannot differ."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,12 @@ _ROUTES = (
     ("/v1/completions", Endpoint.COMPLETIONS, "Let a plain model go on with a text."),
     ("/v1/embeddings", Endpoint.EMBEDDINGS, "Turn texts into vectors."),
     ("/v1/responses", Endpoint.RESPONSES, "Ask a plain model; nothing of it is kept (stateless)."),
+)
+_CONTROL = (
+    ("/api/workers/{alias}/suspend", "suspendWorker", "Stop a worker at once (operator).", "suspended"),
+    ("/api/workers/{alias}/resume", "resumeWorker", "Let a worker answer again (operator).", "resumed"),
+    ("/api/suspend", "suspendAll", "Stop all workers that the key opens, at once (operator).", "suspended"),
+    ("/api/resume", "resumeAll", "Let all workers that the key opens answer again (operator).", "resumed"),
 )
 _REFUSALS: Mapping[str, str] = {
     "400": "The request cannot be taken; `param` names the field.",
@@ -94,6 +100,7 @@ def openapi(bodies: BodyReader) -> dict[str, Any]:
             "parameters": [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}],
         }
     }
+    paths |= {path: {"post": _control(path, name, text, field)} for path, name, text, field in _CONTROL}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Staffroom", "version": __version__},
@@ -103,6 +110,15 @@ def openapi(bodies: BodyReader) -> dict[str, Any]:
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _control(path: str, name: str, text: str, field: str) -> dict[str, Any]:
+    rows = {"type": "object", "required": [field], "properties": {field: {"type": "array"}}}
+    described = _look(name, text, rows, ("401", "403", "404", "405", "410", "500", "503"))
+    if "{alias}" in path:
+        place = {"name": "alias", "in": "path", "required": True, "schema": {"type": "string"}}
+        described["parameters"] = [place]
+    return described
 
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:

@@ -18,12 +18,13 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from staffroom.ledger import LedgerError
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.store import disk_error, make_folder, sync_folder, to_text, utc_now, write_durably
 from staffroom.store.durable import write_all
@@ -34,6 +35,7 @@ __all__ = [
     "PermitChange",
     "PermitRecorder",
     "Permits",
+    "PreparedPermit",
     "resume",
     "retire",
     "suspend",
@@ -136,6 +138,13 @@ class Permits:
         Raises StaffroomError where the worker is retired, the disk is full, or the permit was revoked in
         the same moment; then the worker stands still.
         """
+        self.prepare(alias, release).enter()
+
+    def prepare(self, alias: str, release: str) -> "PreparedPermit":
+        """Write a permit that lets nobody run before it is entered; each stop in between makes it void.
+
+        Raises StaffroomError where the worker is retired or the disk is full.
+        """
         _require_alias(alias)
         if not _RELEASE.match(release):
             raise WrongUse(f"not a release digest: {release[:80]!r}", hint="staffroom workers")
@@ -150,27 +159,22 @@ class Permits:
                 os.fsync(handle)
             finally:
                 os.close(handle)
-            pending.replace(self.folder / alias)
-            sync_folder(self.folder)
-        except FileNotFoundError as error:
-            raise StaffroomError(
-                f"{alias} was stopped while it was being started", hint=f"staffroom resume {alias}"
-            ) from error
         except OSError as error:
             pending.unlink(missing_ok=True)
             raise disk_error(error, self.folder / alias) from error
-        if os.path.lexists(self._prefix + alias + _RETIRED):
-            self.revoke(alias)
-            raise _is_retired(alias)
+        return PreparedPermit(self, alias, pending)
 
-    def revoke(self, alias: str) -> bool:
-        """Stop a worker; says whether it held a permit. Works on a full disk and never waits for a lock."""
+    def revoke(self, alias: str, *, sparing: Collection[str] = ()) -> bool:
+        """Stop a worker; says whether it held a permit. Works on a full disk and never waits for a lock.
+
+        sparing: names of prepared permits that stay good; only a drill spares its own.
+        """
         _require_alias(alias)
-        return bool(self._unlink([alias], [alias]))
+        return bool(self._unlink([alias], [alias], sparing))
 
-    def revoke_all(self) -> list[str]:
+    def revoke_all(self, *, sparing: Collection[str] = ()) -> list[str]:
         """Stop every worker and return the aliases that held a permit."""
-        return sorted(self._unlink(self._names(), None))
+        return sorted(self._unlink(self._names(), None, sparing))
 
     def bury(self, alias: str) -> None:
         """Write the tombstone after which `grant` refuses this alias for ever; stops it first."""
@@ -178,11 +182,13 @@ class Permits:
         make_folder(self.folder)
         write_durably(self.folder / (alias + _RETIRED), f"{to_text(utc_now())}\n".encode())
 
-    def _unlink(self, aliases: list[str], pending_of: list[str] | None) -> set[str]:
+    def _unlink(self, aliases: list[str], pending_of: list[str] | None, sparing: Collection[str]) -> set[str]:
         # One that cannot be removed must not keep the others running: the error is raised at the end.
         failed: list[StaffroomError] = []
         removed = {alias for alias in aliases if self._remove(alias, failed)}
         for name in self._names(pending=True):
+            if name in sparing:
+                continue
             if pending_of is None or name.removeprefix(_PENDING).partition("~")[0] in pending_of:
                 self._remove(name, failed)
         again = aliases if pending_of is not None else self._names()
@@ -240,8 +246,48 @@ class Permits:
         return content if _RELEASE.match(content) else None
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedPermit:
+    """A permit that waits to be entered; a stop that came in between has made it void."""
+
+    permits: Permits
+    alias: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its file's name, by which a drill's own stop spares it."""
+        return self.path.name
+
+    def enter(self) -> None:
+        """Let the worker run, durably. Raises StaffroomError where it was stopped or retired since."""
+        target = self.permits.folder / self.alias
+        try:
+            self.path.replace(target)
+            sync_folder(self.permits.folder)
+        except FileNotFoundError as error:
+            raise StaffroomError(
+                f"{self.alias} was stopped while it was being started", hint=f"staffroom resume {self.alias}"
+            ) from error
+        except OSError as error:
+            self.path.unlink(missing_ok=True)
+            raise disk_error(error, target) from error
+        if os.path.lexists(target.with_name(self.alias + _RETIRED)):
+            self.permits.revoke(self.alias)
+            raise _is_retired(self.alias)
+
+    def drop(self) -> None:
+        """Forget it; idempotent."""
+        self.path.unlink(missing_ok=True)
+
+
 def suspend(
-    permits: Permits, alias: str | None, *, reason: str, record: PermitRecorder | None = None
+    permits: Permits,
+    alias: str | None,
+    *,
+    reason: str,
+    record: PermitRecorder | None = None,
+    sparing: Collection[str] = (),
 ) -> list[PermitChange]:
     """Stop a worker, or all of them (`alias` None): stopped first, recorded after.
 
@@ -250,10 +296,10 @@ def suspend(
     """
     if alias is None:
         before = permits.running()
-        stopped = permits.revoke_all()
+        stopped = permits.revoke_all(sparing=sparing)
     else:
         ran = permits.release(alias)
-        permits.revoke(alias)
+        permits.revoke(alias, sparing=sparing)
         before = {} if ran is None else {alias: ran}
         stopped = [alias]
     at = utc_now()
@@ -266,14 +312,29 @@ def suspend(
 
 
 def resume(
-    permits: Permits, alias: str, release: str, *, reason: str, record: PermitRecorder | None = None
+    permits: Permits,
+    alias: str,
+    release: str,
+    *,
+    reason: str,
+    record: PermitRecorder | None = None,
+    prepared: PreparedPermit | None = None,
 ) -> PermitChange:
-    """Let a worker run again: recorded first, started after. Raises StaffroomError for a retired one."""
+    """Let a worker run again: recorded first, started after. Raises StaffroomError for a retired one.
+
+    prepared: a permit from before, which a stop since then has made void; without it a new one is granted.
+    """
     if permits.state(alias) is DutyState.RETIRED:
         raise _is_retired(alias)
     change = PermitChange(PermitAct.RESUMED, alias, permits.release(alias), release, reason, utc_now())
-    _record_all([change], record)
-    permits.grant(alias, release)
+    # Prepared before the record, which may wait for a lock or a disk: a stop that comes meanwhile makes it void.
+    permit = prepared or permits.prepare(alias, release)
+    try:
+        _record_all([change], record)
+    except BaseException:
+        permit.drop()
+        raise
+    permit.enter()
     return change
 
 
@@ -296,9 +357,16 @@ def retire(
 
 
 def _record_all(changes: list[PermitChange], record: PermitRecorder | None) -> None:
-    if record is not None:
-        for change in changes:
+    if record is None:
+        return
+    failed: list[Exception] = []
+    for change in changes:
+        try:
             record(change)
+        except (StaffroomError, LedgerError, OSError) as error:
+            failed.append(error)  # one that cannot be recorded keeps no other out of the log
+    if failed:
+        raise failed[0]
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:

@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Scope
 
 from staffroom.serve.asgi import from_loopback
+from staffroom.serve.control import Controlled, StopControl, control_routes
 from staffroom.serve.documents import (
     DocumentLinks,
     DocumentSource,
@@ -29,20 +30,12 @@ __all__ = ["Observed", "rest_app"]
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Observed(Protocol):
+class Observed(Controlled, Protocol):
     """What these routes ask of the gateway."""
 
     @property
     def draining(self) -> bool:
         """Whether the gateway takes no new request."""
-        ...
-
-    def authorise(self, scope: Scope) -> ApiKey | None:
-        """Return the request's key; raises WireError."""
-        ...
-
-    def states(self, key: ApiKey | None) -> list[dict[str, object]]:
-        """Return the workers that a key opens."""
         ...
 
     def spending(self, key: ApiKey | None) -> list[dict[str, object]]:
@@ -55,9 +48,13 @@ class Observed(Protocol):
 
 
 def rest_app(
-    observed: Observed, documents: DocumentSource, links: DocumentLinks, bodies: BodyReader
+    observed: Observed,
+    documents: DocumentSource,
+    links: DocumentLinks,
+    bodies: BodyReader,
+    control: StopControl | None = None,
 ) -> Starlette:
-    """Return the application for everything outside `/v1`."""
+    """Return the application for everything outside `/v1`; control: without it no worker is stopped or started here."""
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -96,8 +93,9 @@ def rest_app(
             Route("/api/budgets", budgets),
             Route("/openapi.json", description),
             Route("/documents/{digest}", _document_route(documents, links)),
+            *([] if control is None else control_routes(observed, control)),
         ],
-        exception_handlers={WireError: _refuse},
+        exception_handlers={WireError: _refuse, HTTPException: _no_route},
     )
 
 
@@ -126,6 +124,20 @@ def _document_route(documents: DocumentSource, links: DocumentLinks) -> _Handler
 def _offset(request: Request, name: str) -> int:
     text = request.query_params.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer as the hot routes do where there is no such route, or another method is needed."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code = "method_not_allowed" if error.status_code == 405 else "unknown_url"
+    message = f"there is no {request.method} {request.url.path[:200]} here"
+    return Response(
+        error_body(WireError(error.status_code, message, code=code), ""),
+        error.status_code,
+        error.headers,
+        "application/json",
+    )
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

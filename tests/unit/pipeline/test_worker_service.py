@@ -9,8 +9,9 @@ import pytest
 from hire_world import Town
 
 from staffroom.engine import FakeEngine
-from staffroom.pipeline import assemble, service, workers
+from staffroom.pipeline import assemble, service, standing, workers
 from staffroom.pipeline.assemble import Assembly
+from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.records.agent import ChatTurn
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.serve import Gateway, Permits
@@ -217,3 +218,58 @@ def test_a_release_that_comes_while_serving_is_taken_up(town: Town, monkeypatch:
 def test_nothing_released_is_nothing_to_serve(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="no worker has been released"):
         asyncio.run(service.serve(Home(tmp_path / "empty")))
+
+
+def test_a_stop_that_cannot_be_recorded_says_so_and_holds(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = town.types
+
+    def refuse(self: DecisionLog, *arguments: object) -> int:
+        raise StaffroomError("the disk is full; nothing was half written", where="log")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DecisionLog, "append", refuse)
+        with pytest.raises(StaffroomError, match="counter stopped, but not recorded: the disk is full"):
+            workers.suspend(town.home, None)
+        assert not Permits(town.home.permits).running()
+        with pytest.raises(StaffroomError, match="disk is full"):
+            workers.resume(town.home, "counter")
+        assert not Permits(town.home.permits).running(), "nothing runs without a record"
+    assert town.types == before
+    workers.suspend(town.home, "counter")
+    assert town.types == [*before, "worker-suspended"]
+    assert [row["alias"] for row in workers.resume_all(town.home)] == ["counter"]
+    assert workers.resume_all(town.home) == []
+    assert Permits(town.home.permits).running().keys() == {"counter"}
+
+
+def test_a_permit_removed_by_hand_is_recorded_once(town: Town) -> None:
+    assert workers.record_found(town.home) == []
+    (town.home.permits / "counter").unlink()
+    assert workers.record_found(town.home) == ["counter"]
+    assert workers.record_found(town.home) == []
+    last = town.log.entries()[-1].entry
+    assert last["type"] == "worker-suspended" and last["body"]["found"] is True and last["body"]["by"] is None
+    workers.resume(town.home, "counter")
+    workers.suspend(town.home, "counter")
+    assert workers.record_found(town.home) == [], "the command recorded it"
+    workers.resume(town.home, "counter")
+    (town.home.permits / "counter").unlink()
+
+    async def watch() -> None:
+        said: list[str] = []
+        watching = standing.record_stops_by_hand(
+            town.home, Permits(town.home.permits), said.append, settle_seconds=0.05
+        )
+        task = asyncio.create_task(watching)
+        for _ in range(200):
+            await asyncio.sleep(0.02)
+            if town.types[-1] == "worker-suspended":
+                break
+        task.cancel()
+        assert not said
+
+    asyncio.run(watch())
+    assert town.types[-1] == "worker-suspended"
+    assert town.log.verify().ok

@@ -266,3 +266,60 @@ def test_permits_follow_the_rule(tmp_path: Path) -> None:
         place = tmp_path
 
     run_state_machine_as_test(Here, settings=settings(max_examples=8, stateful_step_count=15, deadline=None))
+
+
+def test_a_prepared_permit_lets_nobody_run_and_dies_with_any_stop(permits: Permits) -> None:
+    permits.grant("clerk", ONE)
+    for stop in (
+        lambda: permits.revoke("clerk"),
+        permits.revoke_all,
+        lambda: suspend(permits, None, reason="now"),
+        lambda: permits.bury("clerk"),
+    ):
+        prepared = permits.prepare("clerk", ONE)
+        assert permits.running().keys() <= {"clerk"}
+        stop()
+        assert not permits.check("clerk", ONE)
+        with pytest.raises(StaffroomError, match="was stopped while"):
+            prepared.enter()
+        assert not permits.check("clerk", ONE)
+
+
+def test_a_drill_spares_its_own_prepared_permit_alone(permits: Permits) -> None:
+    permits.grant("clerk", ONE)
+    mine, other = permits.prepare("clerk", ONE), permits.prepare("clerk", TWO)
+    assert suspend(permits, None, reason="drill", sparing=[mine.name])[0].ran == ONE
+    assert not permits.running()
+    with pytest.raises(StaffroomError):
+        other.enter()
+    change = resume(permits, "clerk", ONE, reason="drill over", prepared=mine)
+    assert change.act is PermitAct.RESUMED and permits.check("clerk", ONE)
+    mine = permits.prepare("clerk", ONE)
+    permits.revoke("clerk", sparing=[mine.name])
+    mine.drop()
+    mine.drop()
+    assert not list(permits.folder.iterdir())
+
+
+def test_a_stop_while_a_start_is_recorded_wins(permits: Permits) -> None:
+    def record(change: PermitChange) -> None:
+        Permits(permits.folder).revoke_all()
+
+    with pytest.raises(StaffroomError, match="was stopped while"):
+        resume(permits, "clerk", ONE, reason="back", record=record)
+    assert not permits.check("clerk", ONE)
+
+
+def test_one_that_cannot_be_recorded_keeps_no_other_out_of_the_log(permits: Permits) -> None:
+    for alias in ("clerk", "judge"):
+        permits.grant(alias, ONE)
+    recorded: list[str] = []
+
+    def record(change: PermitChange) -> None:
+        if change.alias == "clerk":
+            raise StaffroomError("the disk is full")
+        recorded.append(change.alias)
+
+    with pytest.raises(StaffroomError, match="full"):
+        suspend(permits, None, reason="now", record=record)
+    assert recorded == ["judge"] and not permits.running()

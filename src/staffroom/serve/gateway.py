@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -198,8 +199,8 @@ class Gateway:
         check = self._keys.verify(token.strip(), from_loopback=from_loopback(scope))
         self._configure()
         if check.key is None:
-            problem = check.problem or KeyProblem.UNKNOWN
-            raise unauthorised(f"this key is not accepted ({problem.value})", "invalid_api_key")
+            problem = (check.problem or KeyProblem.UNKNOWN).value
+            raise unauthorised(f"this key is not accepted ({problem})", "invalid_api_key")
         return check.key
 
     def _configure(self) -> None:
@@ -210,14 +211,8 @@ class Gateway:
     def states(self, key: ApiKey | None) -> list[dict[str, object]]:
         """Return the workers that a key opens, with their releases and states."""
         return [
-            {
-                "alias": served.alias,
-                "release": served.release,
-                "state": self._state(served).value,
-                **_kind_of(served),
-                "answering": served.queue.active,
-                "waiting": served.queue.waiting,
-            }
+            {"alias": served.alias, "release": served.release, "state": self._state(served).value}
+            | {**_kind_of(served), "answering": served.queue.active, "waiting": served.queue.waiting}
             for served in self._open(key)
         ]
 
@@ -321,10 +316,7 @@ class Gateway:
             await self._hand_over(call, endpoint, served, value, len(body), scope, receive, send)
             return
         owner = call.key.id if call.key else ""
-
-        def permitted() -> bool:
-            return self._watch.permitted(served.alias, served.release, fresh=True)
-
+        permitted = partial(self._watch.permitted, served.alias, served.release, fresh=True)
         kept = self._once.answer(owner, name, scope["path"], body, served.release, send, permitted)
         async with kept as first:
             if first is not None:

@@ -61,7 +61,11 @@ def serve(
     terminal = terminal_of(context, as_json)
     _require_url(terminal, public_url)
     if print_unit:
-        _print_unit(terminal, host, port, tls_cert, tls_key, public_url)
+        options = ["--host", host, "--port", str(port), "--seal-minutes", f"{seal_minutes:g}"]
+        options += ["--log-requests"] * log_requests
+        given = {"--tls-cert": _absolute(tls_cert), "--tls-key": _absolute(tls_key)}
+        given |= {"--public-url": public_url, "--spans-to": spans_to}
+        _print_unit(terminal, options + [part for pair in given.items() if pair[1] for part in pair])
         return
     import asyncio
 
@@ -70,12 +74,7 @@ def serve(
     t, home = terminal.t, home_of(terminal)
 
     def on_ready(url: str) -> None:
-        def draw() -> None:
-            terminal.line(t("Serving at {url}/v1 (Ctrl-C ends it)", url=url.removesuffix("/v1")), "bold")
-            terminal.line(t("A key for this machine is in {path}", path=home.keys / "loopback.key"))
-            terminal.line(t("A key for other clients: {command}", command="staffroom key create NAME"))
-
-        terminal.give({"url": url}, draw)
+        terminal.give({"url": url}, lambda: _draw_address(terminal, url))
 
     def on_trouble(reason: str) -> None:
         terminal.note(t("Something could not be done; the gateway goes on: {reason}", reason=reason), "red")
@@ -96,6 +95,13 @@ def serve(
         )
     )
     terminal.note(t("ended: no answer is under way any more"))
+
+
+def _draw_address(terminal: Terminal, url: str) -> None:
+    t, home = terminal.t, home_of(terminal)
+    terminal.line(t("Serving at {url}/v1 (Ctrl-C ends it)", url=url.removesuffix("/v1")), "bold")
+    terminal.line(t("A key for this machine is in {path}", path=home.keys / "loopback.key"))
+    terminal.line(t("A key for other clients: {command}", command="staffroom key create NAME"))
 
 
 def _tls(terminal: Terminal, certificate: Path | None, key: Path | None) -> "TlsFiles | None":
@@ -124,15 +130,13 @@ def _require_url(terminal: Terminal, url: str) -> None:
         )
 
 
-def _print_unit(
-    terminal: Terminal, host: str, port: int, certificate: Path | None, key: Path | None, public_url: str
-) -> None:
+def _absolute(file: Path | None) -> str:
+    return "" if file is None else str(file.absolute())
+
+
+def _print_unit(terminal: Terminal, options: list[str]) -> None:
     from staffroom.cli.systemd_unit import Unit, unit_text
 
-    options = ["--host", host, "--port", str(port)]
-    for name, value in (("--tls-cert", certificate), ("--tls-key", key)):
-        options += [] if value is None else [name, str(value.absolute())]
-    options += ["--public-url", public_url] if public_url else []
     unit = Unit.of(home_of(terminal).path, terminal.environment, options)
     text = unit_text(unit)
     terminal.give({"unit": text}, lambda: terminal.write(text))

@@ -6,7 +6,7 @@ What is rebuilt must have the digests of the release; anything else refuses to s
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,20 +118,8 @@ async def serve(
         plain: dict[str, OpenPlain] = {}
         book = spend_book(home)
         budgets = Budgets(book)
-        gateway = Gateway(
-            permits=Permits(home.permits),
-            keys=keys,
-            duty=duty,
-            documents=lambda digest: _document(opened, digest),
-            links=DocumentLinks.of(home.keys),
-            settings=GatewaySettings(
-                public_url=public_url or f"{'https' if tls else 'http'}://{host}:{port}"
-            ),
-            feedback=HomeFeedback(home),
-            budgets=budgets,
-            caps=lambda: caps_of(home, database),
-            control=HomeControl(home),
-        )
+        address = public_url or f"{'https' if tls else 'http'}://{host}:{port}"
+        gateway = _gateway(home, database, duty, keys, budgets, opened, address)
         gateway.counters.listeners = tuple(each for each in (spans, lines) if each is not None)
         server = GatewayServer(gateway, host=host, port=port, tls=tls)
 
@@ -169,6 +157,29 @@ async def serve(
             book.close()
             if lines is not None:
                 lines.close()
+
+
+def _gateway(
+    home: Home,
+    database: Database,
+    duty: DutyLog,
+    keys: ApiKeys,
+    budgets: Budgets,
+    opened: Mapping[str, OpenWorker],
+    public_url: str,
+) -> Gateway:
+    return Gateway(
+        permits=Permits(home.permits),
+        keys=keys,
+        duty=duty,
+        documents=lambda digest: _document(opened, digest),
+        links=DocumentLinks.of(home.keys),
+        settings=GatewaySettings(public_url=public_url),
+        feedback=HomeFeedback(home),
+        budgets=budgets,
+        caps=lambda: caps_of(home, database),
+        control=HomeControl(home),
+    )
 
 
 async def _watch(
@@ -302,7 +313,7 @@ def _retriever_of(agent: DocumentAgent) -> IndexRetriever:
     return retriever
 
 
-def _document(opened: dict[str, OpenWorker], digest: str) -> DocumentText | None:
+def _document(opened: Mapping[str, OpenWorker], digest: str) -> DocumentText | None:
     for worker in opened.values():
         found = worker.retriever.document(digest)
         if found is not None:

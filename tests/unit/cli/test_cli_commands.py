@@ -159,7 +159,8 @@ def test_the_doctor_names_what_is_missing(staffroom: CommandLine, monkeypatch: p
     names = {row["name"]: row for row in staffroom("doctor", "--json").json["checks"]}
     assert names["Python"]["ok"]
     assert not names["models"]["needed"]
-    assert set(names) == {"Python", "libgomp1", "disk", "memory", "home", "models", "OCR", "log"}
+    gateway = {"gateway port", "permits", "record of requests", "budgets"}
+    assert set(names) == {"Python", "libgomp1", "disk", "memory", "home", "models", "OCR", "log"} | gateway
 
 
 def test_one_failing_look_hides_no_other(staffroom: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +169,7 @@ def test_one_failing_look_hides_no_other(staffroom: CommandLine, monkeypatch: py
 
     monkeypatch.setattr("staffroom.pipeline.models.list_models", broken)
     rows = staffroom("doctor", "--json").json["checks"]
-    assert len(rows) == 8
+    assert len(rows) == 12
     assert {
         "name": "models",
         "ok": False,
@@ -190,8 +191,12 @@ def test_serve_says_its_address(staffroom: CommandLine, pipeline: Callable[..., 
         *,
         tls: object,
         public_url: str,
+        seal_seconds: float,
+        spans_to: str,
+        request_log: object,
     ) -> None:
-        assert tls is None and public_url == ""
+        assert tls is None and public_url == "" and spans_to == "" and request_log is None
+        assert seal_seconds == 3600
         seen.extend([host, port])
         on_ready(f"http://{host}:{port}")
 

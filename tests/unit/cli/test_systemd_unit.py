@@ -35,7 +35,7 @@ def test_the_unit_has_this_installation_and_the_options(staffroom: CommandLine, 
     assert said.status == 0, said.err
     service = parsed(said.out)["Service"]
     assert service["ExecStart"].endswith(
-        f"-m staffroom serve --host 127.0.0.1 --port 9000 --tls-cert {Path('c.pem').absolute()} "
+        f"-m staffroom serve --host 127.0.0.1 --port 9000 --seal-minutes 60 --tls-cert {Path('c.pem').absolute()} "
         "--public-url https://ai.example.org"
     )
     assert f"STAFFROOM_HOME={staffroom.home}" in said.out

@@ -185,7 +185,7 @@ def test_a_release_that_comes_while_serving_is_taken_up(town: Town, monkeypatch:
     first = town.hire().json["release"]
     served: list[str] = []
     monkeypatch.setattr(service, "_WATCH_SECONDS", 0.02)
-    monkeypatch.setattr(service, "GatewayServer", lambda gateway, host, port: None)
+    monkeypatch.setattr(service, "GatewayServer", lambda gateway, host, port, tls: None)
     monkeypatch.setattr(Gateway, "serve", lambda self, release: served.append(release.release))
     trouble: list[str] = []
 

@@ -1,5 +1,6 @@
-"""The gate of later releases replayed on answers that are known: how often it promotes by luck, and how often rightly.
+"""The gate of later releases replayed on answers that are known, and the whole loop on real models.
 
+`--only replay`: how often the gate promotes by luck, and how often rightly.
 Each replay draws `--items` items (800) from an exam that real models answered, and a pair of those models. Each item goes to candidate or
 incumbent by a coin: so the two differ as real models do, and neither is better. Then
 1. `false_promotion_rate`: the gate decides on such a pair; a promotion is false;
@@ -11,6 +12,10 @@ are their own sources, and the task is its only test, because the answers are to
 
 Answers: a CSV with the columns subject, item and one per model (`--outcomes`), or the folder in which `race.py --only real` keeps the
 answers of the starter models to TMMLU (`--answers`), where it is there.
+
+`--only real` (hours on two cores; see `loop_sides/real.py`): the 0.5B starter on the six statutes, its supervisor's corrections, all rungs of
+the ladder, and the better one on the gate and sealed items beside the worker as it was. What was done is kept in `--keep`, and the
+same command goes on from there. `--trial N` asks N items of each split and takes N corrections: it shows that it runs, and no figure.
 """
 
 import argparse
@@ -27,6 +32,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from loop_sides.real import RealOptions, real
 from race import tmmlu_pack
 from sqlalchemy import select
 
@@ -48,6 +54,7 @@ from staffroom.store import Database
 from staffroom.store.schema import responses
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+PARTS = ("replay", "real")
 FACET = "choice"
 EXAM = "stored answers"
 
@@ -79,12 +86,32 @@ def main() -> int:
     parser.add_argument("--replays", type=int, default=1000)
     parser.add_argument("--items", type=int, default=800, help="items a replay")
     parser.add_argument("--gain", type=float, default=0.10, help="the planted gain, as a share of the items")
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--keep", type=Path, help="folder of the real part; the same one goes on")
+    parser.add_argument("--general", type=int, default=1000, help="items that nothing may be forgotten of")
+    parser.add_argument("--minutes", type=int, default=600, help="longest training that is begun")
+    parser.add_argument("--trial", type=int, help="so many items and corrections of the real part, to try it")
     options = parser.parse_args()
+    measures: list[dict[str, Any]] = []
+    if options.only in (None, "replay"):
+        measures += replays(options)
+    if options.only in (None, "real"):
+        if options.keep is None:
+            parser.error("--keep DIR is needed for the real part")
+        general = options.trial or options.general
+        measures += real(RealOptions(options.keep, options.trial, options.trial, general, options.minutes))
+    versions = {"staffroom": version("staffroom"), "cores": os.cpu_count()}
+    print(json.dumps({"benchmark": "loop", "measures": measures, "versions": versions}))
+    return 0 if all(row["holds"] for row in measures) else 1
+
+
+def replays(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Replay the gate and return its two measures."""
     kept = read_kept(options.answers) if options.answers is not None else None
     stored = kept or read_outcomes(options.outcomes)
     print(f"{len(stored.right)} models, {len(stored.items)} items, {options.items} of them a replay")
     begun = time.monotonic()
-    measures = []
+    measures: list[dict[str, Any]] = []
     for name, gain, goal, better in (
         ("false_promotion_rate", 0.0, 0.05, "lower"),
         ("planted_gain_promotion_rate", options.gain, 0.80, "higher"),
@@ -97,9 +124,7 @@ def main() -> int:
             {"name": name, "value": round(rate, 4), "goal": goal, "better": better, "holds": holds}
         )
     print(f"{time.monotonic() - begun:.0f} s")
-    versions = {"staffroom": version("staffroom"), "cores": os.cpu_count()}
-    print(json.dumps({"benchmark": "loop", "measures": measures, "versions": versions}))
-    return 0 if all(row["holds"] for row in measures) else 1
+    return measures
 
 
 def replay(stored: Stored, count: int, gain: float, seed: int) -> Replayed:

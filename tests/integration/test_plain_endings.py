@@ -234,8 +234,8 @@ def test_a_number_that_comes_in_parts_never_leaves(tmp_path: Path, wish: str) ->
         assert [(each["stage"], each["verdict"], each["reason"]) for each in line["guardrails"]] == [
             ("output", "mask", "national_id")
         ]
-        (texts_file,) = (place.home.private / "duty").glob("*.texts.jsonl")
-        assert json.loads(texts_file.read_text())["answer"] == said, "what was served, not what was said"
+        (words,) = place.duty("texts")
+        assert words["answer"] == said, "what was served, not what was said"
 
     at_plain_place(work, tmp_path, guardrails=_guardrails())
 

@@ -105,7 +105,8 @@ def test_a_drill_starts_a_gateway_where_none_runs(home: Home, capsys: pytest.Cap
     assert value["streams"] == value["under_way"] == value["told"] == 7
     assert value["last_token_ms"] <= 250
     assert value["resumed"] == ["first"] and Permits(home.permits).running().keys() == {"first", "second"}
-    entries = [item.entry for item in DecisionLog(home).entries()]
+    # A gateway that ends seals its rows, which may come in between.
+    entries = [item.entry for item in DecisionLog(home).entries() if item.entry["type"] != "duty-sealed"]
     assert [entry["type"] for entry in entries[-2:]] == ["worker-resumed", "stop-drill"]
     assert entries[-1]["body"]["last_token_ms"] == value["last_token_ms"]
     assert entries[-1]["body"]["aliases"] == ["first"]

@@ -13,7 +13,7 @@ from staffroom.gguf import BadAdapter, adapter_facts
 from staffroom.records.agent import ChatTurn
 from staffroom.records.dataset import LeakClearance, dataset_digest
 from staffroom.records.training import Example
-from staffroom.train import BaseFile, TrainingSettings, train_adapter
+from staffroom.train import BaseFile, TrainingSettings, foresee_training, train_adapter
 from staffroom.train.refusals import NotEnoughMemory
 
 SHA = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -105,6 +105,11 @@ def test_what_is_learnt_is_what_is_served(tmp_path: Path) -> None:
 
 
 def test_a_refusal_beforehand_costs_no_training(tmp_path: Path) -> None:
+    told = Told()
+    base = BaseFile(MODEL, DIGEST)
+    foreseen = asyncio.run(foresee_training(EXAMPLES, base, CLEAR, opened, tmp_path, told, memory=64 << 20))
+    assert "GiB are available" in foreseen.fits and foreseen.cost.examples == len(EXAMPLES)
+    assert foreseen.as_json()["told"] == foreseen.cost.told and told.said == []
     told = Told()
     with pytest.raises(NotEnoughMemory):
         asyncio.run(

@@ -26,6 +26,13 @@ def hire(
         bool, typer.Option("--dry-run", help="Go through all steps with a fake engine; nothing is released.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Run every step again.")] = False,
+    anew: Annotated[
+        bool,
+        typer.Option(
+            "--anew",
+            help="Replace a worker that is in service by whoever passes, without comparing them; `staffroom improve` compares.",
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Recruit, onboard, examine and release a worker. Exit code: 0 promoted, 1 rejected, 4 undecided."""
@@ -41,7 +48,7 @@ def hire(
     from staffroom.pipeline.hire import hire as run_hire
 
     home = home_of(terminal)
-    order = HireOrder(job=job, dry_run=dry_run, force=force, explain=explain)
+    order = HireOrder(job=job, dry_run=dry_run, force=force, explain=explain, anew=anew)
     with WorkLoop() as loop, progress_for(terminal) as progress:
         sign = Signing(terminal, progress, yes, loop.interrupted)
         result = loop.run(run_hire(order, home, progress, sign))

@@ -85,6 +85,11 @@ def show_improvement(terminal: Terminal, value: Row) -> None:
             mark = t("in service")
         table.add_row(row["candidate"], str(row["items"]), interval, mark)
     terminal.show(table)
+    for row in (value["forgetting"] or {}).get("rows", ()):
+        if row["holds"]:
+            line(t("not forgotten: {pack}: {reason}", pack=row["name"], reason=row["reason"]))
+        else:
+            line(t("forgotten: {pack}: {reason}", pack=row["name"], reason=row["reason"]), "red")
     if value["tests"]:
         _show_tests(terminal, value["tests"])
     line()

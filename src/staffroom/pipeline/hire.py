@@ -21,6 +21,7 @@ from staffroom.pipeline import admitting, committing, examination, indexing, rel
 from staffroom.pipeline.assemble import assemblies_of, make_embedder
 from staffroom.pipeline.decision_log import DecisionLog
 from staffroom.pipeline.examined import keep_examined
+from staffroom.pipeline.incumbents import replaced_unseen
 from staffroom.pipeline.leanings import learn_leanings
 from staffroom.pipeline.orders import HireOrder, Prepared, prepare
 from staffroom.pipeline.revive import revive
@@ -78,17 +79,15 @@ class _Hire:
 
         # 2. candidates
         candidates = admitting.resolve_candidates(prepared, home, progress)
-        asked = admitting.admission_inputs(job, candidates, dry_run=dry)
-        admitted = await step(Step("admit", 1, asked), admitting.admit_candidates, prepared, candidates, home)
+        admit = Step("admit", 1, admitting.admission_inputs(job, candidates, dry_run=dry))
+        admitted = await step(admit, admitting.admit_candidates, prepared, candidates, home)
 
         # 3. documents
         inputs = {"documents": prepared.documents, "skip": job.policy.skip_bad_documents}
         index = Step("index", 2, {**inputs, "embedder": embedder.digest}, intact=indexing.kept_in(home))
         indexed = await step(index, indexing.index_documents, job, prepared.folder, home, embedder, progress)
-        guard = await step(
-            Step("request-guard", 1, indexing.guard_inputs(embedder)),
-            indexing.fit_guard, home, embedder, progress,
-        )  # fmt: skip
+        fitted = Step("request-guard", 1, indexing.guard_inputs(embedder))
+        guard = await step(fitted, indexing.fit_guard, home, embedder, progress)
 
         # 4. leanings
         examined = [item for item in candidates if item.id in admitted["admitted"]]
@@ -99,9 +98,10 @@ class _Hire:
 
             # 5. commitment
             plan = committing.make_plan(job, pack, bench.assemblies, home, log, dry_run=dry)
+            unseen = replaced_unseen(self.order, self.database, log, plan.run, job.alias)
             committed = await step(
                 Step("commit", 1, {"run": plan.run}, after=("admit", "index", "request-guard")),
-                committing.commit, plan, log, job, pack, admitted, indexed,
+                committing.commit, plan, log, job, pack, admitted, indexed, unseen,
             )  # fmt: skip
             keep_examined(self.database, self.objects, prepared, indexed["digest"], bench)
             progress.say(committed["said"])

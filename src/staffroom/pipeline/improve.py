@@ -6,8 +6,9 @@
 4. learn how much each proposal leans to one verdict by itself
 5. commit to exam, tests, incumbent and proposals in the log; derive the seed from the signed checkpoint
 6. race: proposals and incumbent sit the screen split; where the incumbent is ahead, the gate stays shut
-7. gate: charge alpha, let the winner and the incumbent sit the same items, decide by the rule of step 5
-8. the sponsor signs off; only then release, alias and permit
+7. what a new adapter may not forget: the winner and the incumbent answer the same general items; who forgot goes no further
+8. gate: charge alpha, let the winner and the incumbent sit the same items, decide by the rule of step 5
+9. the sponsor signs off; only then release, alias and permit
 
 The incumbent serves until the alias moves. Each step runs once for what it depends on.
 """
@@ -18,7 +19,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from staffroom.pipeline import committing, examination, improve_report, indexing, paired_gate, releasing
+from staffroom.pipeline import (
+    committing,
+    examination,
+    improve_report,
+    indexing,
+    paired_gate,
+    releasing,
+    remembering,
+)
 from staffroom.pipeline.adapter_rung import AdapterRung
 from staffroom.pipeline.assemble import Assembly, make_embedder
 from staffroom.pipeline.committing import Plan
@@ -36,6 +45,7 @@ from staffroom.pipeline.step import Step
 from staffroom.pipeline.workshop import HomeWorkshop
 from staffroom.records.agent import AgentSpec
 from staffroom.records.decision import Decision, Verdict
+from staffroom.records.digests import digest_value
 from staffroom.records.exam import Evaluation
 from staffroom.records.protocols import Progress
 from staffroom.release import PairedPlan
@@ -142,12 +152,13 @@ class _Improve:
                 Step("race", 2, {"run": plan.run}, seed=seed, after=("commit",)),
                 examination.race, log, plan, job, prepared.pack, bench, seed, sink, self.progress,
             )  # fmt: skip
+            # 7. what may not be forgotten
             winner = raced["winner"]
-            if winner == INCUMBENT:
-                let_go(self.database, job.alias)
-                return self._shut(plan.run, climbed, raced, committed, time.monotonic() - begun)
+            kept = await self._remembered(log, plan, winner, climbed, bench, sink)
+            if winner == INCUMBENT or not (kept is None or kept["holds"]):
+                return self._shut(plan.run, climbed, raced, kept, committed, time.monotonic() - begun)
 
-            # 7. gate
+            # 8. gate
             gated = await self.runner.run(
                 Step("gate", 1, {"run": plan.run, "winner": winner}, seed=seed, after=("race",)),
                 paired_gate.paired_gate, log, plan, contest, bench, winner, seed, sink, self.database, self.progress,
@@ -156,16 +167,38 @@ class _Improve:
         finally:
             await bench.close()
 
-        # 8. sign-off and release
+        # 9. sign-off and release
         decision, released = revive(Decision, gated["decision"]), None
         if decision.verdict is Verdict.PROMOTED:
             released = await self._release(log, plan, winner, spec, gated, decision, indexed)
         let_go(self.database, job.alias)
         result = improve_report.finished(
             plan=plan, alias=job.alias, runner=self.runner, climbed=climbed, raced=raced, gated=gated,
-            committed=committed, decision=decision, released=released, seconds=time.monotonic() - begun,
+            kept=kept, committed=committed, decision=decision, released=released, seconds=time.monotonic() - begun,
         )  # fmt: skip
         return ImproveResult(result, EXIT_CODES[decision.verdict])
+
+    async def _remembered(
+        self,
+        log: DecisionLog,
+        plan: Plan[PairedPlan],
+        winner: str,
+        climbed: Climbed,
+        bench: examination.Bench,
+        sink: Responses,
+    ) -> dict[str, Any] | None:
+        """Return what became of the general items where the winner was trained, None where it was not."""
+        prepared = self.incumbent.prepared
+        if not any(row["name"] == winner and "training" in row for row in climbed.proposals):
+            return None
+        general = remembering.general_items(prepared.job, prepared.folder, self.home)
+        asked = [[item.digest for item in one.items] for one in general]
+        inputs = {"run": plan.run, "winner": winner, "asked": digest_value(asked)}
+        found: dict[str, Any] = await self.runner.run(
+            Step("forgetting", 1, inputs, after=("race",)),
+            remembering.remembering, log, plan.run, general, bench, winner, sink, self.progress,
+        )  # fmt: skip
+        return found
 
     async def _release(
         self,
@@ -205,10 +238,14 @@ class _Improve:
         run: str,
         climbed: Climbed,
         raced: dict[str, Any],
+        kept: dict[str, Any] | None,
         committed: dict[str, Any],
         seconds: float,
     ) -> ImproveResult:
-        value = improve_report.shut(run, self.order.alias, self.runner, climbed, raced, committed, seconds)
+        let_go(self.database, self.order.alias)
+        value = improve_report.shut(
+            run, self.order.alias, self.runner, climbed, raced, kept, committed, seconds
+        )
         return ImproveResult(value, EXIT_CODES[Verdict.REJECTED])
 
 

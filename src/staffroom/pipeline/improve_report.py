@@ -26,6 +26,10 @@ _SHUT: Mapping[str, str] = {
     "en": "Not replaced: no proposal was ahead of the incumbent on the screen split. The gate stayed shut and no alpha was spent.",
     "zh-TW": "不換：初選時沒有任何提案贏過現任，所以沒有打開正式考試，也沒有用掉犯錯額度。",
 }
+_FORGOT: Mapping[str, str] = {
+    "en": "Not replaced: with its adapter the candidate does worse on general items. The gate stayed shut and no alpha was spent.",
+    "zh-TW": "不換：裝上新的微調之後，一般題目答得比現任差，所以沒有打開正式考試，也沒有用掉犯錯額度。",
+}
 _NOTHING: Mapping[str, str] = {
     "en": "Nothing to try: no document and no wording changed, and the corrections ask for nothing that the worker has not.",
     "zh-TW": "沒有可以試的：文件和用語都沒變，更正裡也沒有現任還沒有的東西。",
@@ -75,6 +79,7 @@ def finished(
     climbed: Climbed,
     raced: dict[str, Any],
     gated: dict[str, Any],
+    kept: dict[str, Any] | None,
     committed: dict[str, Any],
     decision: Decision,
     released: dict[str, Any] | None,
@@ -89,6 +94,7 @@ def finished(
         "reason": decision.reason,
         "reasons": {"en": explain(decision, "en"), "zh-TW": explain(decision, "zh-TW")},
         "release": released["release"] if released else None,
+        "forgetting": kept,
         "state": released.get("state") if released else None,
         "tests": [test.as_json() for test in decision.paired.tests] if decision.paired else [],
         "facets": [facet.as_json() for facet in decision.facets],
@@ -107,16 +113,22 @@ def shut(
     runner: Runner,
     climbed: Climbed,
     raced: dict[str, Any],
+    kept: dict[str, Any] | None,
     committed: dict[str, Any],
     seconds: float,
 ) -> dict[str, Any]:
-    """Return the result of a run whose gate stayed shut, because the incumbent was ahead on the screen split."""
+    """Return the result of a run whose gate stayed shut: the incumbent was ahead on the screen split, or the candidate forgot.
+
+    kept: what became of the general items, None where none were asked.
+    """
+    said = _SHUT if kept is None else _FORGOT
     return {
         **_common(run, alias, runner, climbed, raced, committed, seconds),
         "verdict": Verdict.REJECTED.value,
-        "reason": _SHUT["en"],
-        "reasons": dict(_SHUT),
+        "reason": said["en"],
+        "reasons": dict(said),
         "release": None,
+        "forgetting": kept,
         "state": None,
         "tests": [],
         "facets": [],

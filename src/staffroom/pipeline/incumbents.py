@@ -23,7 +23,16 @@ from staffroom.records.job_description import JobDescription
 from staffroom.release import differences
 from staffroom.store import Database, Home, ObjectStore, Releases, to_text, utc_now
 
-__all__ = ["Held", "Incumbent", "corrections_of", "hold", "job_file_of", "let_go", "open_incumbent"]
+__all__ = [
+    "Held",
+    "Incumbent",
+    "corrections_of",
+    "hold",
+    "job_file_of",
+    "let_go",
+    "open_incumbent",
+    "replaced_unseen",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Incumbent:
             raise StaffroomError(
                 f"`{self.release.alias}` is not what was released, so nothing can be compared with it\n"
                 + "\n".join(f"  {line}" for line in changed),
-                hint=f"staffroom hire {self.prepared.file}",
+                hint=f"staffroom hire {self.prepared.file} --anew",
             )
 
 
@@ -84,6 +93,28 @@ def open_incumbent(
             hint=f"staffroom improve {prepared.job.alias}",
         )
     return Incumbent(release, assembly, before, prepared)
+
+
+def replaced_unseen(
+    order: HireOrder, database: Database, log: DecisionLog, run: str, alias: str
+) -> dict[str, Any]:
+    """Return what a hire commits to besides: the release in service that it would replace without being compared with it.
+
+    Raises WrongUse where a worker is in service and that was not asked for: `improve` compares. A run that has committed goes on, and
+    so does a rehearsal.
+    """
+    current = Releases(database).current(alias)
+    if order.dry_run or current is None or log.find(f"{run}:commit") is not None:
+        return {}
+    if not order.anew:
+        raise WrongUse(
+            f"`{alias}` is in service already, and a hire compares nobody with it: the one that serves could be the better one\n"
+            f"  staffroom improve {alias}: a new version is examined beside it, on the same items\n"
+            f"  staffroom hire {order.job} --anew: whoever passes the exam replaces it",
+            where=str(order.job),
+            hint=f"staffroom improve {alias} --explain",
+        )
+    return {"replaces_unseen": current.digest}
 
 
 def job_file_of(database: Database, alias: str) -> Path:

@@ -18,12 +18,14 @@ class HireOrder:
     """What `staffroom hire` was asked to do.
 
     dry_run: fake engines, nothing released.  force: keep no step.  explain: say what would run and stop.
+    anew: a worker that is in service already may be replaced by one that passed a first hire's exam, without being compared.
     """
 
     job: Path
     dry_run: bool = False
     force: bool = False
     explain: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

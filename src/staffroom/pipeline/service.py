@@ -290,7 +290,7 @@ async def _open(home: Home, database: Database, alias: str) -> OpenWorker:
     if changed:
         raise StaffroomError(
             f"`{alias}` is not what was examined and released\n" + "\n".join(f"  {line}" for line in changed),
-            hint="run `staffroom hire` with its job description: it is examined again as it is now",
+            hint="staffroom hire JOB.yaml --anew: it is examined again as it is now",
         )
     await engine.start()
     return OpenWorker(

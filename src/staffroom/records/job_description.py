@@ -179,6 +179,12 @@ class AdapterTraining(_Strict):
     epochs: int = Field(2, ge=1, le=20, description="How often each example is learnt.")
     rank: int = Field(8, ge=1, le=64, description="Rank of the adapter's matrices.")
     learning_rate: float = Field(2e-4, gt=0, le=0.01, description="Highest learning rate.")
+    remember: tuple[str, ...] = Field(
+        (),
+        description="Exam packs, by folder or name, that a worker with a new adapter may not do worse on; without any the safety packs "
+        "that come with the program, in the job's language and in English.",
+    )
+    remember_items: int = Field(60, ge=10, description="How many items of each of these packs are asked.")
 
 
 class Improvement(_Strict):

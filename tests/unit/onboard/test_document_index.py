@@ -309,6 +309,15 @@ def test_closeness_is_the_cosine_with_each_text(retriever: IndexRetriever) -> No
     assert len(found) == 2 and all(-1.001 <= cosine <= 1.001 for cosine in found)
 
 
+def test_chosen_chunks_come_in_the_order_asked_as_a_search_shows_them(retriever: IndexRetriever) -> None:
+    question = "How long may a book be kept?"
+    found = {item.chunk_id: item for item in retriever.search(question, 100)}
+    names = [chunk.id for chunk in retriever.chunks()][::-1]
+    assert [item.chunk_id for item in retriever.chosen(question, [*names, "no such chunk"])] == names
+    assert all(item == found[item.chunk_id] for item in retriever.chosen(question, names))
+    assert retriever.chosen(question, []) == []
+
+
 def test_embedding_a_question_does_not_keep_other_readers_waiting(
     retriever: IndexRetriever, embedder: CountingEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,10 +171,10 @@ class Town:
         """Types of the log's entries, oldest first."""
         return [item.entry["type"] for item in self.log.entries()]
 
-    def hire(self, *, signing: SignOff = sign, **order: bool) -> HireResult:
-        return asyncio.run(
-            hire.hire(HireOrder(self.folder / "job.yaml", **order), self.home, self.progress, signing)
-        )
+    def hire(self, *, signing: SignOff = sign, anew: bool = True, **order: bool) -> HireResult:
+        """Hire as the job says; a changed job replaces the worker in service, unless `anew` is False."""
+        asked = HireOrder(self.folder / "job.yaml", anew=anew, **order)
+        return asyncio.run(hire.hire(asked, self.home, self.progress, signing))
 
 
 def settle(folder: Path) -> Path:

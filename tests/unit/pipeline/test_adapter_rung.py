@@ -14,7 +14,7 @@ from training_world import SUBJECTS, by_words_alone, corrections, workshop
 
 from staffroom.cli import run
 from staffroom.engine import FakeEngine
-from staffroom.pipeline import adapter_rung, training_set
+from staffroom.pipeline import adapter_rung, remembering, training_set
 from staffroom.pipeline.adapter_rung import AdapterRung
 from staffroom.pipeline.assemble import Assembly
 from staffroom.pipeline.feedback import decide_feedback, import_feedback
@@ -27,8 +27,9 @@ from staffroom.records.digests import digest_file
 from staffroom.records.errors import WrongUse
 from staffroom.records.feedback import FeedbackState
 from staffroom.records.training import Example
+from staffroom.recruit.race import Race, RaceOutcome
 from staffroom.store import Database, Home, ObjectStore
-from staffroom.train import ForeseenTraining, TrainedAdapter
+from staffroom.train import ForeseenTraining, Forgetting, TrainedAdapter
 from staffroom.train.cost import Estimate
 from staffroom.train.refusals import NotEnoughMemory
 
@@ -246,3 +247,20 @@ def test_a_file_of_examples_that_is_not_there_is_wrong_use(ready: Town, training
     ready.write_job(improvement={"adapter": {"examples": ["more.jsonl"]}})
     climbed(ready)
     assert "more.jsonl" in {example.origin for example in trainings.seen[0]}
+
+
+def test_a_trained_winner_that_forgot_never_opens_the_gate(
+    ready: Town, trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready.write_job(improvement={"adapter": {"remember": ["exam"], "remember_items": 10}})
+    worse = Forgetting(10, 0.8, 0.2, 0.75, 0.5, 0.9, 0.02, False, "lost most of it")
+    monkeypatch.setattr(
+        Race, "_judge", lambda self: (RaceOutcome.NOT_SEPARATED, "adapter", "forced by a test")
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(remembering, "check_forgetting", lambda *arguments, **options: worse)
+        result = run_improve(ready)
+    assert result.exit_code == 1 and "does worse on general items" in result.json["reason"]
+    assert result.json["forgetting"]["rows"][0]["reason"] == "lost most of it"
+    assert ready.types[-1] == "forgetting" and ready.types.count("gate-opened") == 1
+    assert ready.log.verify().problems == ()

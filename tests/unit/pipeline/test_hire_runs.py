@@ -292,3 +292,24 @@ def test_refused_candidates_are_named_with_their_reasons(town: Town) -> None:
         town.hire()
     town.write_job(requirements={"licenses": ["Apache-2.0"]}, candidates=["small"])
     assert town.hire().json["race"]["separated"]
+
+
+def test_nobody_replaces_a_worker_in_service_unseen_unless_it_is_asked_for(hired: Town) -> None:
+    town = hired
+    first = town.hire(anew=False).json
+    assert first["unchanged"], "the same hire again is no replacement"
+    town.write_job(title="Another title")
+    entries = len(town.types)
+    with pytest.raises(WrongUse, match="is in service already") as caught:
+        town.hire(anew=False)
+    assert "staffroom improve counter" in str(caught.value) and "--anew" in str(caught.value)
+    assert len(town.types) == entries and Permits(town.home.permits).release("counter") == first["release"]
+    assert town.hire(anew=False, dry_run=True).json["verdict"] == "promoted"
+    second = town.hire().json
+    (said,) = [
+        item.entry["body"]["replaces_unseen"]
+        for item in town.log.entries()
+        if "replaces_unseen" in item.entry["body"]
+    ]
+    assert said == first["release"] != second["release"] and town.log.verify().problems == ()
+    assert town.hire(anew=False).json["unchanged"], "what was begun so goes on"

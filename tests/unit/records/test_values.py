@@ -12,6 +12,7 @@ from staffroom.records.agent import AgentSpec
 from staffroom.records.digests import canonical_json, digest_bytes, digest_file, digest_value
 from staffroom.records.errors import StaffroomError, WrongUse
 from staffroom.records.exam import Kind, Score, ScoreStatus
+from staffroom.records.job_description import JobDescription
 from staffroom.records.policy import Demonstration, PromptBook, RequestGuardModel
 
 SPEC = AgentSpec("w", "b", "e", "i", "p", "q", "g", "en")
@@ -74,3 +75,23 @@ def test_kept_values_come_back_or_say_what_is_wrong() -> None:
     for wrong in ({**score.as_json(), "kind": "other"}, {"item_id": "i"}, None):
         with pytest.raises(StaffroomError, match="--force"):
             revive(Score, wrong)
+
+
+def test_settings_of_an_adapter_change_a_job_only_where_they_are_declared() -> None:
+    job = {
+        "name": "w",
+        "title": "T",
+        "sponsor": "Office",
+        "locale": "en",
+        "charter": {"turn_to": "room 4", "ai_notice": "An AI."},
+        "documents": [{"path": "d"}],
+        "candidates": ["c"],
+        "exam": "e",
+        "alias": "w",
+    }
+    assert "improvement" not in JobDescription.model_validate(job).as_json()
+    shown = JobDescription.model_validate({**job, "improvement": {"examples_shown": 3}}).as_json()
+    assert "adapter" not in shown["improvement"], "it keeps the name it had before there were adapters"
+    named = JobDescription.model_validate({**job, "improvement": {"adapter": {"examples": ["x.csv"]}}})
+    assert named.as_json()["improvement"]["adapter"]["examples"] == ["x.csv"]
+    assert canonical_json(named.as_json())

@@ -18,7 +18,7 @@ from staffroom.records.digests import digest_file
 from staffroom.records.training import Example
 from staffroom.train.cost import check_resources, estimate
 from staffroom.train.planning import families, plan_steps
-from staffroom.train.refusals import BaseUnfit, LeaksFound, NotEnoughDisk, NotEnoughMemory
+from staffroom.train.refusals import BaseUnfit, LeaksFound, NotEnoughDisk, NotEnoughMemory, TakesTooLong
 from staffroom.train.run import BaseFile, check_base, check_leaks
 
 EVERYONE = tuple(range(1000, 1050))
@@ -85,6 +85,9 @@ def test_an_estimate_counts_shared_beginnings_once(tmp_path: Path) -> None:
         check_resources(cost, memory=cost.memory_bytes - 1, disk=1 << 40)
     with pytest.raises(NotEnoughDisk, match=r"MiB are free(.|\n)*hint: "):
         check_resources(cost, memory=1 << 40, disk=cost.disk_bytes - 1)
+    check_resources(cost, memory=1 << 40, disk=1 << 40, seconds=cost.seconds)
+    with pytest.raises(TakesTooLong, match=r"min are allowed(.|\n)*hint: raise improvement.adapter.minutes"):
+        check_resources(cost, memory=1 << 40, disk=1 << 40, seconds=cost.seconds / 2)
 
 
 def test_operations_are_those_of_the_products(tmp_path: Path) -> None:

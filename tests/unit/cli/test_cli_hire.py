@@ -24,6 +24,7 @@ class HireOrder:
     dry_run: bool = False
     force: bool = False
     explain: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ looks again. The incumbent serves all the while.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -47,6 +47,9 @@ _SET = "examples.json"
 
 class NotTried(StaffroomError):
     """The rung has nothing to try here; the others go on."""
+
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +149,7 @@ class AdapterRung:
     async def _trained(
         self, base: ModelFile, learnt: TrainingSet, place: Path, progress: Progress
     ) -> list[dict[str, Any]]:
-        asked = self.shop.job.improvement.adapter
-        made = await train_adapter(
-            learnt.examples,
-            self._file(base),
-            learnt.clearance,
-            self._open,
-            place,
-            progress,
-            memory=memory_present().bytes,
-            settings=_settings(asked),
-            most_seconds=60.0 * asked.minutes,
-        )
+        made = await self._work(train_adapter, base, learnt, place, progress)
         objects = ObjectStore(self.shop.home.objects)
         adapter, record = objects.put_file(made.path), objects.put_json(made.record)
         training = {
@@ -177,8 +169,19 @@ class AdapterRung:
     async def _foreseen(
         self, base: ModelFile, learnt: TrainingSet, place: Path, progress: Progress
     ) -> dict[str, Any]:
+        found = await self._work(foresee_training, base, learnt, place, progress)
+        return {**self._row(learnt), "assembly": None, "training": {"estimate": found.as_json()}}
+
+    async def _work(
+        self,
+        work: Callable[..., Awaitable[_Made]],
+        base: ModelFile,
+        learnt: TrainingSet,
+        place: Path,
+        progress: Progress,
+    ) -> _Made:
         asked = self.shop.job.improvement.adapter
-        found = await foresee_training(
+        return await work(
             learnt.examples,
             self._file(base),
             learnt.clearance,
@@ -189,7 +192,6 @@ class AdapterRung:
             settings=_settings(asked),
             most_seconds=60.0 * asked.minutes,
         )
-        return {**self._row(learnt), "assembly": None, "training": {"estimate": found.as_json()}}
 
     def _row(self, learnt: TrainingSet) -> dict[str, Any]:
         asked = self.shop.job.improvement.adapter

@@ -6,7 +6,6 @@ names the state it expects, so of two processes one wins. It must not know what 
 
 import secrets
 import sqlite3
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -14,12 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from staffroom.records.errors import StaffroomError, WrongUse
-from staffroom.store.durable import disk_error, make_folder
+from staffroom.store.own_file import OwnFile
 from staffroom.store.times import to_text, utc_now
 
 __all__ = ["ApprovalState", "Approvals", "PendingCall"]
 
-_BUSY_SECONDS = 10.0
 _MOST_WAITING = 1000
 _COLUMNS = "id, at, expires, worker, release, tool, tool_digest, arguments, reason, sources, only_by, state, approver, decided"
 _TABLE = (
@@ -63,38 +61,12 @@ class PendingCall:
     decided: str
 
 
-class Approvals:
+class Approvals(OwnFile):
     """The queue of one home; safe from any thread and from several processes."""
 
     def __init__(self, path: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self._path = path
+        super().__init__(path, _TABLE, "tool calls that wait for a person")
         self._clock = clock
-        self._lock = threading.Lock()
-        make_folder(path.parent, mode=0o700)
-        try:
-            path.touch(mode=0o600, exist_ok=True)
-        except OSError as error:
-            raise disk_error(error, path) from error
-        try:
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-            )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute(_TABLE)
-        except sqlite3.Error as error:
-            raise self._explain(error) from error
-
-    def __enter__(self) -> "Approvals":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; idempotent."""
-        with self._lock:
-            self._connection.close()
 
     def ask(
         self,
@@ -210,13 +182,6 @@ class Approvals:
                 return self._connection.execute(statement, values).rowcount == 1
             except sqlite3.Error as error:
                 raise self._explain(error) from error
-
-    def _explain(self, error: sqlite3.Error) -> StaffroomError:
-        return StaffroomError(
-            f"tool calls that wait for a person cannot be kept ({error})",
-            where=str(self._path),
-            hint="look at the disk's space and at who owns the file",
-        )
 
 
 def _from_row(row: tuple[object, ...]) -> PendingCall:

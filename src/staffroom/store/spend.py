@@ -6,18 +6,15 @@ billionths of a currency's unit.
 """
 
 import sqlite3
-import threading
 from pathlib import Path
 
-from staffroom.records.errors import StaffroomError
-from staffroom.store.durable import disk_error, make_folder
+from staffroom.store.own_file import OwnFile
 
 __all__ = ["SpendBook", "SpendKey"]
 
 SpendKey = tuple[str, str, str, str]
 """Scope (key, worker, sponsor), subject, unit (`tokens` or a currency), first day of the period."""
 
-_BUSY_SECONDS = 10.0
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS debits (scope TEXT NOT NULL, subject TEXT NOT NULL, unit TEXT NOT NULL,"
     " starts TEXT NOT NULL, debited INTEGER NOT NULL, PRIMARY KEY (scope, subject, unit, starts)) WITHOUT ROWID"
@@ -28,37 +25,11 @@ _SET = (
 )
 
 
-class SpendBook:
+class SpendBook(OwnFile):
     """The debits of one home; safe from any thread. One gateway writes it at a time."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        make_folder(path.parent, mode=0o700)
-        try:
-            path.touch(mode=0o600, exist_ok=True)
-        except OSError as error:
-            raise disk_error(error, path) from error
-        try:
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
-            )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute(_TABLE)
-        except sqlite3.Error as error:
-            raise self._explain(error) from error
-
-    def __enter__(self) -> "SpendBook":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; idempotent."""
-        with self._lock:
-            self._connection.close()
+        super().__init__(path, _TABLE, "what budgets have spent")
 
     def debited(self, key: SpendKey) -> int:
         """Return what is debited, 0 where nothing was."""
@@ -88,10 +59,3 @@ class SpendBook:
             except sqlite3.Error as error:
                 raise self._explain(error) from error
         return {(row[0], row[1], row[2], row[3]): int(row[4]) for row in rows}
-
-    def _explain(self, error: sqlite3.Error) -> StaffroomError:
-        return StaffroomError(
-            f"what budgets have spent cannot be kept ({error})",
-            where=str(self._path),
-            hint="look at the disk's space and at who owns the file",
-        )
